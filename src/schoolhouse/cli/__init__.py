@@ -1,0 +1,42 @@
+"""The command line: one module a group of commands.
+
+Doors only: a command parses its arguments, calls one function of the layers below, and formats the answer. Heavy
+imports stand inside the commands, so `schoolhouse --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from schoolhouse.cli import console
+
+app = typer.Typer(
+    name="schoolhouse",
+    help="Learning analytics on xAPI statements: collect them, keep each one once, and answer questions.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+    rich_markup_mode="rich",
+)
+
+
+@app.callback(invoke_without_command=True)
+def common(
+    version: bool = typer.Option(False, "--version", help="Show the version and stop."),
+    verbose: bool = typer.Option(False, "--verbose", "-v", help="Log what happens (LOG_LEVEL=DEBUG)."),
+    quiet: bool = typer.Option(False, "--quiet", "-q", help="No progress bars, and only errors in the log."),
+) -> None:
+    """Options that every command shares."""
+    if version:
+        from schoolhouse import __version__
+
+        typer.echo(f"schoolhouse {__version__}")
+        raise typer.Exit
+    console.configure(verbose=verbose, quiet=quiet)
+
+
+def main() -> None:
+    """Entry point of `schoolhouse`: exit 0 when it worked, 1 when a job failed, 2 for bad usage or settings."""
+    sys.exit(console.guarded(app))

@@ -1,0 +1,1 @@
+"""Statements in: files, the xAPI resource, the upload pipeline and its bundles."""

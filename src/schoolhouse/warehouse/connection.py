@@ -1,0 +1,376 @@
+"""One client for ClickHouse, whether it runs inside this process (chDB) or on a server.
+
+In: SQL with bound parameters, and blocks of data. Out: rows, bytes, and errors of `schoolhouse.errors`. This is the
+only module that imports the driver, so it is where the driver's errors are mapped, once.
+
+The surprising facts: the embedded engine opens one directory for one process at a time (a second process gets a clear
+error), a handle runs one call at a time (open a second handle to ask while a long insert runs), and `import chdb` takes
+half a second and 230 MB, so the driver is imported when the first handle opens and not before.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
+
+from schoolhouse.errors import (
+    QueryError,
+    QueryLimitExceeded,
+    QueryRefused,
+    WarehouseBusy,
+    WarehouseError,
+    WarehouseNotReady,
+    WarehouseUnavailable,
+)
+from schoolhouse.observe import query_tag, redact
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+    from schoolhouse.settings import Settings
+
+Role = Literal["writer", "reader"]
+Parameters = Mapping[str, Any]
+
+# What every handle sets. Times are UTC by declaration and by session; FINAL merges each month by itself, since a
+# statement's month is part of its identity.
+COMMON_SETTINGS: Final[dict[str, Any]] = {
+    "session_timezone": "UTC",
+    "do_not_merge_across_partitions_select_final": 1,
+}
+# Loads may span many years: by default an insert that touches over 100 months throws.
+WRITER_SETTINGS: Final[dict[str, Any]] = {
+    "max_partitions_per_insert_block": 0,
+    "throw_on_max_partitions_per_insert_block": 0,
+}
+# readonly = 2 forbids writing and DDL, and still lets each question carry its tag and limits.
+READER_SETTINGS: Final[dict[str, Any]] = {"readonly": 2}
+
+_LIMIT_CODES: Final = frozenset({158, 159, 160, 241, 307, 396})  # rows, time, slow, memory, bytes, result rows
+_REFUSED_CODES: Final = frozenset({164, 452, 497})  # readonly, constraint, access denied
+_UNAVAILABLE_CODES: Final = frozenset({202, 203, 209, 210, 279, 425, 999})  # too many queries, network, keeper
+_MISSING_CODES: Final = frozenset({60, 81})  # unknown table, unknown database
+_AUTHENTICATION_CODES: Final = frozenset({192, 193, 194, 516})
+_BUSY_SIGNS: Final = ("EmbeddedServer", "Cannot lock file", "already connected", "already running")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Rows of a question, with what they cost."""
+
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    seconds: float
+    read_rows: int
+
+    def dicts(self) -> list[dict[str, Any]]:
+        """The rows as dicts by column name."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+    def first(self) -> dict[str, Any]:
+        """The first row as a dict; an empty one if there is no row."""
+        return dict(zip(self.columns, self.rows[0], strict=True)) if self.rows else {}
+
+    def value(self) -> Any:
+        """The first column of the first row, or None."""
+        return self.rows[0][0] if self.rows else None
+
+
+class Warehouse:
+    """A handle on the warehouse, as writer or as reader. Use as a context manager, or `close` it.
+
+    `who` (an account, a command) and each call's `why` travel with every query as its `log_comment`.
+    """
+
+    def __init__(self, client: Client, settings: Settings, *, role: Role, who: str) -> None:
+        self._client = client
+        self._tag = ""
+        self.settings = settings
+        self.role: Role = role
+        self.who = who
+
+    @property
+    def database(self) -> str:
+        """Name of the database that holds the tables."""
+        return self.settings.clickhouse_database
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the engine runs in this process."""
+        return self.settings.is_embedded
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the handle."""
+        self._client.close()
+
+    def reader(self, *, who: str | None = None) -> Warehouse:
+        """A second, read-only handle on the same warehouse."""
+        return open_warehouse(self.settings, role="reader", who=who or self.who, must_exist=False)
+
+    def ask(
+        self,
+        sql: str,
+        parameters: Parameters | None = None,
+        *,
+        why: str,
+        limits: Mapping[str, Any] | None = None,
+    ) -> Answer:
+        """Run one SELECT and return its rows.
+
+        Args:
+            sql: the statement, with `{name:Type}` where values go.
+            parameters: values by name, bound by the engine.
+            why: purpose of the query, for the query log.
+            limits: engine settings for this query alone, such as `max_execution_time` (seconds).
+
+        Raises:
+            QueryError: the statement is wrong, refused, or stopped by a limit.
+            WarehouseUnavailable: the server did not answer.
+        """
+        started = time.perf_counter()
+        with self._mapped_errors():
+            result = self._client.query(sql, parameters=dict(parameters or {}), settings=self._with_tag(why, limits))
+            rows = [tuple(row) for row in result.result_rows]
+        return Answer(
+            columns=tuple(result.column_names),
+            types=tuple(str(kind.name) for kind in result.column_types),
+            rows=rows,
+            seconds=time.perf_counter() - started,
+            read_rows=int(result.summary.get("read_rows", 0) or 0),
+        )
+
+    def ask_bytes(
+        self,
+        sql: str,
+        parameters: Parameters | None = None,
+        *,
+        output_format: str,
+        why: str,
+        limits: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        """Run one SELECT and return its answer in a ClickHouse format (JSON, CSVWithNames, Parquet, ArrowStream…)."""
+        with self._mapped_errors():
+            return self._client.raw_query(
+                sql,
+                parameters=dict(parameters or {}),
+                settings=self._with_tag(why, limits),
+                fmt=output_format,
+            )
+
+    def run(
+        self,
+        sql: str,
+        parameters: Parameters | None = None,
+        *,
+        why: str,
+        limits: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Run one statement that returns nothing: DDL, `INSERT … SELECT`, `OPTIMIZE`."""
+        with self._mapped_errors():
+            self._client.command(sql, parameters=dict(parameters or {}), settings=self._with_tag(why, limits))
+
+    def insert(self, table: str, rows: list[tuple[Any, ...]], columns: tuple[str, ...], *, why: str) -> None:
+        """Insert a few typed rows. Large data goes through `insert_bytes`."""
+        with self._mapped_errors(hides_data=True):
+            self._client.insert(table, rows, column_names=list(columns), settings=self._with_tag(why, None))
+
+    def insert_bytes(
+        self,
+        table: str,
+        block: bytes,
+        *,
+        input_format: str,
+        columns: tuple[str, ...],
+        why: str,
+        limits: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Insert a block that is already in a ClickHouse input format (ArrowStream, Parquet, LineAsString…)."""
+        with self._mapped_errors(hides_data=True):
+            self._client.raw_insert(
+                table,
+                column_names=list(columns),
+                insert_block=block,
+                fmt=input_format,
+                settings=self._with_tag(why, limits),
+            )
+
+    def _with_tag(self, why: str, limits: Mapping[str, Any] | None) -> dict[str, Any]:
+        tag = query_tag(self.who, why)
+        settings = dict(limits or {})
+        if not self.is_embedded:
+            return {**settings, "log_comment": tag}
+        if tag != self._tag:  # a session setting is cheaper here than a setting a call
+            self._client.set_client_setting("log_comment", tag)
+            self._tag = tag
+        return settings
+
+    @contextmanager
+    def _mapped_errors(self, *, hides_data: bool = False) -> Iterator[None]:
+        from clickhouse_connect.driver.exceptions import ClickHouseError
+
+        try:
+            yield
+        except ClickHouseError as error:
+            raise _mapped(error, hides_data=hides_data) from None
+        except (ConnectionError, TimeoutError) as error:
+            raise WarehouseUnavailable(f"ClickHouse did not answer: {type(error).__name__}.") from None
+
+
+def open_warehouse(
+    settings: Settings, *, role: Role = "writer", who: str = "schoolhouse", must_exist: bool = True
+) -> Warehouse:
+    """Open a handle.
+
+    Args:
+        settings: which warehouse, and how to reach it.
+        role: `reader` handles cannot write.
+        who: the account or command on whose behalf queries run.
+        must_exist: refuse to create an embedded warehouse that is not there (`setup` passes False).
+
+    Raises:
+        WarehouseNotReady: there is no embedded warehouse yet.
+        WarehouseBusy: another process holds the embedded warehouse.
+        WarehouseUnavailable: the server cannot be reached.
+    """
+    if settings.is_embedded:
+        return _open_embedded(settings, role=role, who=who, must_exist=must_exist)
+    return _open_server(settings, role=role, who=who)
+
+
+def _open_embedded(settings: Settings, *, role: Role, who: str, must_exist: bool) -> Warehouse:
+    path = settings.warehouse_dir
+    if must_exist and not path.is_dir():
+        raise WarehouseNotReady(
+            f"There is no warehouse in {path}.", hint="Create it with `schoolhouse warehouse setup`."
+        )
+    path.mkdir(parents=True, exist_ok=True)
+
+    import clickhouse_connect
+    from clickhouse_connect.driver.exceptions import ClickHouseError
+
+    try:
+        client = clickhouse_connect.get_client(
+            interface="chdb",
+            path=str(path.resolve()),
+            settings=_session_settings(settings),
+            tz_mode="aware",
+        )
+        if role == "reader":
+            for name, value in READER_SETTINGS.items():
+                client.set_client_setting(name, value)
+    except ClickHouseError as error:
+        if any(sign in str(error) for sign in _BUSY_SIGNS):
+            raise WarehouseBusy(
+                f"The warehouse in {path} is open in another process{_holder(path)}.",
+                hint="Stop that process, or ask through it: a running `schoolhouse serve` answers `query` for you.",
+            ) from None
+        raise _mapped(error) from None
+    return Warehouse(client, settings, role=role, who=who)
+
+
+def _open_server(settings: Settings, *, role: Role, who: str) -> Warehouse:
+    import clickhouse_connect
+    from clickhouse_connect.driver.exceptions import ClickHouseError
+
+    is_reader_account = role == "reader" and settings.clickhouse_reader_user
+    user = settings.clickhouse_reader_user if is_reader_account else settings.clickhouse_user
+    password = settings.clickhouse_reader_password if is_reader_account else settings.clickhouse_password
+    session = _session_settings(settings)
+    if role == "reader":
+        session |= READER_SETTINGS
+    address = f"{settings.clickhouse_host}:{settings.clickhouse_port}"
+    try:
+        client = clickhouse_connect.get_client(
+            host=settings.clickhouse_host,
+            port=settings.clickhouse_port,
+            username=user,
+            password=password.get_secret_value(),
+            secure=settings.is_secure,
+            settings=session,
+            send_receive_timeout=settings.clickhouse_timeout_seconds,
+            connect_timeout=10,
+            autogenerate_session_id=False,  # a session would run one query at a time
+            form_encode_query_params=True,  # bound values stay out of the URL
+            tz_mode="aware",
+            client_name="schoolhouse",
+        )
+    except ClickHouseError as error:
+        mapped = _mapped(error)
+        if isinstance(mapped, WarehouseUnavailable):
+            raise WarehouseUnavailable(
+                f"ClickHouse at {address} does not answer.",
+                hint="Check CLICKHOUSE_HOST, CLICKHOUSE_PORT and that the server runs.",
+            ) from None
+        raise mapped from None
+    return Warehouse(client, settings, role=role, who=who)
+
+
+def _session_settings(settings: Settings) -> dict[str, Any]:
+    session = {**COMMON_SETTINGS, **WRITER_SETTINGS}
+    if settings.clickhouse_max_memory_bytes:
+        session["max_memory_usage"] = settings.clickhouse_max_memory_bytes
+    return session
+
+
+def _holder(path: Path) -> str:
+    """` (process 123)` when the engine's status file tells who holds the directory."""
+    try:
+        match = re.search(r"PID:\s*(\d+)", (path / "status").read_text())
+    except OSError:
+        return ""
+    return f" (process {match.group(1)})" if match else ""
+
+
+def _mapped(error: Exception, *, hides_data: bool = False) -> WarehouseError:
+    """The error of ours for an error of the driver's."""
+    code = int(getattr(error, "code", None) or 0)
+    name = getattr(error, "name", None) or ""
+    message = _plain_message(str(error), hides_data=hides_data) or name
+    if code in _LIMIT_CODES:
+        return QueryLimitExceeded(message, hint="Narrow the question, or raise the limit.", engine_code=code)
+    if code in _REFUSED_CODES:
+        return QueryRefused(message, hint="This handle is read-only or lacks the right.", engine_code=code)
+    if code in _AUTHENTICATION_CODES:
+        return WarehouseError(
+            "ClickHouse refused the user or password.",
+            hint="Check CLICKHOUSE_USER and CLICKHOUSE_PASSWORD.",
+            engine_code=code,
+        )
+    if code in _UNAVAILABLE_CODES:
+        return WarehouseUnavailable(message, engine_code=code)
+    if code in _MISSING_CODES:
+        return QueryError(
+            message, hint="If the tables are missing, run `schoolhouse warehouse setup`.", engine_code=code
+        )
+    if code:
+        return QueryError(message, engine_code=code)
+    if type(error).__name__ in {"OperationalError", "StreamFailureError", "InterfaceError"}:
+        return WarehouseUnavailable(message or "ClickHouse did not answer.")
+    return WarehouseError(message or type(error).__name__)
+
+
+_NOISE: Final = re.compile(
+    r"^.*?Code:\s*\d+\.\s*(?:DB::Exception:\s*)?"
+    r"|\s*\(version [^)]*\)+|\s*\(for url [^)]*\)|^Received ClickHouse exception.*?:\s*"
+)
+
+
+def _plain_message(text: str, *, hides_data: bool) -> str:
+    """The engine's sentence without stack, version and place; without quoted data if `hides_data`."""
+    text = _NOISE.sub("", text.strip())
+    text = re.split(r"(?:: |\. )While (?:executing|processing|parsing|reading|pushing)|\bStack trace", text)[0]
+    if hides_data:
+        text = re.sub(r"'[^']*'|\"[^\"]*\"|`[^`]*`", "…", text.splitlines()[0] if text else "")
+    return redact(text.strip())[:2000]
