@@ -4,8 +4,8 @@
         load.add_lines(b"{...}\n{...}\n", source_file="events.jsonl", first_line=1)
     load.summary   # lines = blank + accepted + rejected; accepted = new + duplicate + conflict
 
-Every load has a row in `loads`, written at its start and again at its end; one that was cut off has no `finished_at`, and
-running it again is safe, since a statement counts once however often it arrives. Of equal statements the first to
+Every load has a row in `loads`, written at its start and again at its end; one that was cut off has no `finished_at`,
+and running it again is safe, since a statement counts once however often it arrives. Of equal statements the first to
 arrive stands: arrival is the load's start in nanoseconds, and the line's number within it.
 
 A line costs one parse, one hash and one insert, whatever the size of the tables. Counting what was new looks each id of
@@ -132,7 +132,7 @@ class Load:
         return lines
 
     def add_select(self, sql: str, parameters: dict[str, Any], *, source_file: str = "") -> None:
-        """Run an `INSERT INTO ingest … SELECT` of the caller's, with the load's own columns bound beside `parameters`."""
+        """Run an `INSERT INTO ingest … SELECT` of the caller's, the load's own columns bound beside `parameters`."""
         self._warehouse.run(sql, {**self._origin(source_file), **parameters}, why=_WHY, limits=insert_limits())
 
     def _origin(self, source_file: str) -> dict[str, Any]:

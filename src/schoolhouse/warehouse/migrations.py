@@ -1,8 +1,8 @@
 """Creates and changes the tables: numbered `.sql` files, each with an up and a down part, and a checksummed ledger.
 
-`sql/migrations/NNNN_verb_object.sql` holds a comment block, `-- up`, one statement, `-- down`, one statement. A file that
-has run must not change: its checksum stands in the table `schema_migrations`. Each statement is rendered so that running
-it again does no harm, so a crash between a statement and its ledger row is repaired by running again.
+`sql/migrations/NNNN_verb_object.sql` holds a comment block, `-- up`, one statement, `-- down`, one statement. A file
+that has run must not change: its checksum stands in the table `schema_migrations`. Each statement is rendered so that
+running it again does no harm, so a crash between a statement and its ledger row is repaired by running again.
 
 With `CLICKHOUSE_CLUSTER` set, a table becomes `<name>_local` with a replicated engine on every node and `<name>`, the
 distributed table over it, sharded by the column that the file's `-- shard:` line names.
