@@ -54,8 +54,12 @@ READER_SETTINGS: Final[dict[str, Any]] = {"readonly": 2}
 _LIMIT_CODES: Final = frozenset({158, 159, 160, 241, 307, 396})  # rows, time, slow, memory, bytes, result rows
 _REFUSED_CODES: Final = frozenset({164, 452, 497})  # readonly, constraint, access denied
 _UNAVAILABLE_CODES: Final = frozenset({202, 203, 209, 210, 279, 425, 999})  # too many queries, network, keeper
-_MISSING_CODES: Final = frozenset({60, 81})  # unknown table, unknown database
+_UNKNOWN_DATABASE: Final = 81
+_MISSING_CODES: Final = frozenset({60, _UNKNOWN_DATABASE})  # 60: unknown table
 _AUTHENTICATION_CODES: Final = frozenset({192, 193, 194, 516})
+_BAD_VALUE_CODE: Final = 457
+_TRANSPORT_ERRORS: Final = frozenset({"OperationalError", "StreamFailureError", "InterfaceError"})
+_GATEWAY_STATUS: Final = re.compile(r"HTTP status (?:429|502|503|504)\b")
 _BUSY_SIGNS: Final = ("EmbeddedServer", "Cannot lock file", "already connected", "already running")
 
 
@@ -178,8 +182,8 @@ class Warehouse:
         limits: Mapping[str, Any] | None = None,
     ) -> None:
         """Run one statement that returns nothing: DDL, `INSERT … SELECT`, `OPTIMIZE`."""
-        with self._mapped_errors():
-            self._client.command(sql, parameters=dict(parameters or {}), settings=self._with_tag(why, limits))
+        with self._mapped_errors():  # not `command`, which would put bound values into the URL
+            self._client.raw_query(sql, parameters=dict(parameters or {}), settings=self._with_tag(why, limits))
 
     def insert(self, table: str, rows: list[tuple[Any, ...]], columns: tuple[str, ...], *, why: str) -> None:
         """Insert a few typed rows. Large data goes through `insert_bytes`."""
@@ -237,16 +241,16 @@ def open_warehouse(
         settings: which warehouse, and how to reach it.
         role: `reader` handles cannot write.
         who: the account or command on whose behalf queries run.
-        must_exist: refuse to create an embedded warehouse that is not there (`setup` passes False).
+        must_exist: refuse to create an embedded warehouse or a database that is not there (`setup` passes False).
 
     Raises:
-        WarehouseNotReady: there is no embedded warehouse yet.
+        WarehouseNotReady: there is no embedded warehouse or no such database yet.
         WarehouseBusy: another process holds the embedded warehouse.
         WarehouseUnavailable: the server cannot be reached.
     """
     if settings.is_embedded:
         return _open_embedded(settings, role=role, who=who, must_exist=must_exist)
-    return _open_server(settings, role=role, who=who)
+    return _open_server(settings, role=role, who=who, must_exist=must_exist)
 
 
 def _open_embedded(settings: Settings, *, role: Role, who: str, must_exist: bool) -> Warehouse:
@@ -257,15 +261,15 @@ def _open_embedded(settings: Settings, *, role: Role, who: str, must_exist: bool
         )
     path.mkdir(parents=True, exist_ok=True)
 
-    import clickhouse_connect
     from clickhouse_connect.driver.exceptions import ClickHouseError
 
     try:
-        client = clickhouse_connect.get_client(
+        client = _connected(
+            settings,
+            creates=role == "writer" and not must_exist,
             interface="chdb",
             path=str(path.resolve()),
             settings=_session_settings(settings),
-            tz_mode="aware",
         )
         if role == "reader":
             for name, value in READER_SETTINGS.items():
@@ -280,8 +284,7 @@ def _open_embedded(settings: Settings, *, role: Role, who: str, must_exist: bool
     return Warehouse(client, settings, role=role, who=who)
 
 
-def _open_server(settings: Settings, *, role: Role, who: str) -> Warehouse:
-    import clickhouse_connect
+def _open_server(settings: Settings, *, role: Role, who: str, must_exist: bool) -> Warehouse:
     from clickhouse_connect.driver.exceptions import ClickHouseError
 
     is_reader_account = role == "reader" and settings.clickhouse_reader_user
@@ -292,7 +295,9 @@ def _open_server(settings: Settings, *, role: Role, who: str) -> Warehouse:
         session |= READER_SETTINGS
     address = f"{settings.clickhouse_host}:{settings.clickhouse_port}"
     try:
-        client = clickhouse_connect.get_client(
+        client = _connected(
+            settings,
+            creates=role == "writer" and not must_exist,
             host=settings.clickhouse_host,
             port=settings.clickhouse_port,
             username=user,
@@ -303,7 +308,6 @@ def _open_server(settings: Settings, *, role: Role, who: str) -> Warehouse:
             connect_timeout=10,
             autogenerate_session_id=False,  # a session would run one query at a time
             form_encode_query_params=True,  # bound values stay out of the URL
-            tz_mode="aware",
             client_name="schoolhouse",
         )
     except ClickHouseError as error:
@@ -315,6 +319,28 @@ def _open_server(settings: Settings, *, role: Role, who: str) -> Warehouse:
             ) from None
         raise mapped from None
     return Warehouse(client, settings, role=role, who=who)
+
+
+def _connected(warehouse: Settings, *, creates: bool, **options: Any) -> Client:
+    """A client that speaks in the warehouse's database, which is made first if `creates`."""
+    import clickhouse_connect
+    from clickhouse_connect.driver.exceptions import DatabaseError
+
+    database = warehouse.clickhouse_database
+    try:
+        return clickhouse_connect.get_client(database=database, tz_mode="aware", **options)
+    except DatabaseError as error:
+        if error.code != _UNKNOWN_DATABASE:
+            raise
+    if not creates:
+        raise WarehouseNotReady(
+            f"There is no database {database!r}.", hint="Create it with `schoolhouse warehouse setup`."
+        )
+    client = clickhouse_connect.get_client(tz_mode="aware", **options)
+    cluster = f" ON CLUSTER `{warehouse.clickhouse_cluster}`" if warehouse.clickhouse_cluster else ""
+    client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`{cluster}")
+    client.database = database
+    return client
 
 
 def _session_settings(settings: Settings) -> dict[str, Any]:
@@ -337,6 +363,8 @@ def _mapped(error: Exception, *, hides_data: bool = False) -> WarehouseError:
     """The error of ours for an error of the driver's."""
     code = int(getattr(error, "code", None) or 0)
     name = getattr(error, "name", None) or ""
+    if not code and (type(error).__name__ in _TRANSPORT_ERRORS or _GATEWAY_STATUS.search(str(error))):
+        return WarehouseUnavailable("ClickHouse did not answer.")  # the driver's own text repeats the whole URL
     message = _plain_message(str(error), hides_data=hides_data) or name
     if code in _LIMIT_CODES:
         return QueryLimitExceeded(message, hint="Narrow the question, or raise the limit.", engine_code=code)
@@ -354,10 +382,12 @@ def _mapped(error: Exception, *, hides_data: bool = False) -> WarehouseError:
         return QueryError(
             message, hint="If the tables are missing, run `schoolhouse warehouse setup`.", engine_code=code
         )
+    if code == _BAD_VALUE_CODE:  # the engine repeats the value, which may be a learner's
+        wanted = re.search(r"cannot be parsed as (.+?) for query parameter '(\w+)'", message, re.S)
+        message = f"The value of {wanted[2]!r} is not of type {wanted[1]}." if wanted else "A value has the wrong type."
+        return QueryError(message, engine_code=code)
     if code:
         return QueryError(message, engine_code=code)
-    if type(error).__name__ in {"OperationalError", "StreamFailureError", "InterfaceError"}:
-        return WarehouseUnavailable(message or "ClickHouse did not answer.")
     return WarehouseError(message or type(error).__name__)
 
 
