@@ -131,6 +131,8 @@ class Handler(BaseHTTPRequestHandler):
             reply = self.server.engine.answer(self._question(parameters, body, query_id))
         except ServerError as error:
             self._send_error(error, query_id)
+        except (RuntimeError, EOFError, zlib.error, zstd.ZstdError, gzip.BadGzipFile) as error:
+            self._send_error(ServerError(271, "CANNOT_DECOMPRESS", f"Cannot decompress: {error}"), query_id)
         else:
             self._send_reply(reply, query_id)
         finally:
