@@ -8,9 +8,12 @@ WITH
     -- white space around a line, and a byte order mark, are no part of the statement
     trimBoth(line, ' \t\r\n\v\f\xEF\xBB\xBF') AS body,
     SHA256(body) AS event_digest,
-    -- early uploaders wrote the extensions of OLI Torus with https; a branch that no line takes costs nothing
-    json -> JSONExtract(
-        json,
+    -- early uploaders wrote the extensions of OLI Torus with https
+    if(position(body, 'https://oli.cmu.edu/extensions/') > 0,
+       replaceAll(body, 'https://oli.cmu.edu/extensions/', 'http://oli.cmu.edu/extensions/'),
+       body) AS text,
+    JSONExtract(
+        text,
         'Tuple(
             id Nullable(String),
             timestamp Nullable(String),
@@ -72,10 +75,7 @@ WITH
                     `http://oli.cmu.edu/extensions/experiment_attributions` Nullable(String),
                     `https://w3id.org/xapi/video/extensions/length` Nullable(Float64),
                     `https://w3id.org/xapi/video/extensions/session-id` Nullable(String),
-                    `https://w3id.org/xapi/openedx/extensions/session-id` Nullable(String))))') AS fields,
-    if(position(body, 'https://oli.cmu.edu/extensions/') > 0,
-       fields(replaceAll(body, 'https://oli.cmu.edu/extensions/', 'http://oli.cmu.edu/extensions/')),
-       fields(body)) AS s,
+                    `https://w3id.org/xapi/openedx/extensions/session-id` Nullable(String))))') AS s,
     s.actor AS actor,
     s.object AS object,
     object.definition AS definition,
@@ -173,9 +173,11 @@ WITH
     event_type = 'video' AS is_video,
 
     -- to what: a template of OLI Torus left a stray brace behind its attempt ids
-    if(endsWith(ifNull(object.id, ''), '}') AND position(ifNull(object.id, ''), '{') = 0,
-       substring(ifNull(object.id, ''), 1, length(ifNull(object.id, '')) - 1),
-       ifNull(object.id, '')) AS object_id,
+    ifNull(object.id, '') AS whole_object_id,
+    substring(
+        whole_object_id,
+        1,
+        length(whole_object_id) - endsWith(whole_object_id, '}') * (position(whole_object_id, '{') = 0)) AS object_id,
 
     -- when: only a full date and time counts; without an offset it is UTC
     replaceOne(upper(ifNull(s.timestamp, '')), ',', '.') AS time_text,
@@ -186,54 +188,65 @@ WITH
        NULL) AS time,
     ifNull(time >= toDateTime64('1990-01-01 00:00:00', 3, 'UTC') AND time < received_at + INTERVAL 1 DAY, 0) AS has_time,
 
-    -- where: the section's number, or the course run that the activities name
+    -- where: the section's number, or the course run that the activities name. Nothing here is left to lazy evaluation:
+    -- a lazy function that several columns need is computed for each of them anew
     ifNull(c.`http://oli.cmu.edu/extensions/section_id`, 0) AS section_number,
-    if(section_number != 0, '', coalesce(context.contextActivities.parent, '')) AS parent_json,
-    if(section_number != 0, '', coalesce(context.contextActivities.grouping, '')) AS grouping_json,
-    if(parent_json = '' AND grouping_json = '',
-       [],
-       arrayConcat(
-           JSONExtract(if(startsWith(parent_json, '{'), concat('[', parent_json, ']'), parent_json),
-                       'Array(Tuple(id String, definition Tuple(type String, name String)))'),
-           JSONExtract(if(startsWith(grouping_json, '{'), concat('[', grouping_json, ']'), grouping_json),
-                       'Array(Tuple(id String, definition Tuple(type String, name String)))'))) AS activities,
+    ifNull(context.contextActivities.parent, '') AS parent_json,
+    ifNull(context.contextActivities.grouping, '') AS grouping_json,
+    arrayConcat(
+        JSONExtract(
+            concat(startsWith(parent_json, '{') ? '[' : '', parent_json, startsWith(parent_json, '{') ? ']' : ''),
+            'Array(Tuple(id String, definition Tuple(type String, name String)))'),
+        JSONExtract(
+            concat(startsWith(grouping_json, '{') ? '[' : '', grouping_json, startsWith(grouping_json, '{') ? ']' : ''),
+            'Array(Tuple(id String, definition Tuple(type String, name String)))')) AS activities,
     arrayFirst(
-        x -> match(x.1, '(?:course|ccx)-v1:') OR x.2.1 = 'http://adlnet.gov/expapi/activities/course',
-        if(object_type = 'http://adlnet.gov/expapi/activities/course',
-           arrayPushFront(activities, (object_id, (object_type, JSONExtractRaw(body, 'object', 'definition', 'name')))),
-           activities)) AS course,
+        x -> position(x.1, 'course-v1:') > 0 OR position(x.1, 'ccx-v1:') > 0
+            OR x.2.1 = 'http://adlnet.gov/expapi/activities/course',
+        activities) AS course,
+    object_type = 'http://adlnet.gov/expapi/activities/course' AS is_course,
     multiIf(
         section_number != 0, '',
-        course.1 != '', coalesce(
-            nullIf(extract(course.1, '((?:course|ccx)-v1:[^/?#\\s]+)'), ''),
-            course.1),
-        position(object_id, '-v1:') = 0, '',
-        coalesce(
-            nullIf(extract(object_id, '((?:course|ccx)-v1:[^/?#\\s+]+\\+[^/?#\\s+]+\\+[^/?#\\s+]+(?:\\+ccx@[0-9]+)?)'), ''),
-            nullIf(replaceRegexpOne(
-                extract(object_id, '((?:ccx-)?block-v1:[^/?#\\s+]+\\+[^/?#\\s+]+\\+[^/?#\\s+]+(?:\\+ccx@[0-9]+)?)'),
-                '^(ccx)?-?block-v1:', if(position(object_id, 'ccx-block-v1:') > 0, 'ccx-v1:', 'course-v1:')), ''),
-            '')) AS course_key,
+        is_course, object_id,
+        course.1 != '', course.1,
+        position(object_id, '-v1:') > 0, object_id,
+        '') AS course_text,
+    extract(
+        course_text,
+        '((?:course|ccx)-v1:[^/?#\\s+]+\\+[^/?#\\s+]+\\+[^/?#\\s+]+(?:\\+ccx@[0-9]+)?)') AS run_key,
+    extract(
+        course_text,
+        'block-v1:([^/?#\\s+:]+\\+[^/?#\\s+]+\\+[^/?#\\s+]+(?:\\+ccx@[0-9]+)?)') AS block_key,
     multiIf(
-        section_number != 0, section_number,
-        course_key = '', 0,
-        -- 52 bits, exact in JavaScript; never 0, which means no section
-        greatest(bitShiftRight(sipHash64(concat(platform, '\n', course_key)), 12), 1)) AS section_id,
-
-    if(section_number != 0, '', course.2.2) AS section_title_json,
+        run_key != '', run_key,
+        block_key != '', concat(position(course_text, 'ccx-block-v1:') > 0 ? 'ccx-v1:' : 'course-v1:', block_key),
+        is_course OR course.1 != '', course_text,
+        '') AS course_key,
+    -- 52 bits, exact in JavaScript; never 0, which means no section
+    section_number
+        + (course_key != '') * greatest(bitShiftRight(sipHash64(concat(platform, '\n', course_key)), 12), 1) AS section_id,
+    if(is_course, JSONExtractRaw(body, 'object', 'definition', 'name'), course.2.2) AS title_json,
+    if(title_json = '', '', coalesce(
+        nullIf(JSONExtractString(title_json, 'en'), ''),
+        nullIf(JSONExtractString(title_json, 'en-US'), ''),
+        JSONExtractKeysAndValues(title_json, 'String')[1].2)) AS title,
 
     -- what is wrong with it, if anything
     isNull(actor.objectType) AND platform = '' AND user_id = '' AS lacks_actor,
     isNull(object.id) AND isNull(object.objectType) AND isNull(definition.type) AS lacks_object,
+    if(lacks_actor OR lacks_object OR verb_id = '',
+       multiIf(
+           NOT isValidJSON(body), 'not_json',
+           JSONType(body) != 'Object', 'not_object',
+           lacks_actor AND JSONType(body, 'actor') != 'Object', 'missing_actor',
+           verb_id = '', 'missing_verb',
+           lacks_object AND JSONType(body, 'object') != 'Object', 'missing_object',
+           ''),
+       '') AS lack,
     multiIf(
         length(line) > max_line_bytes, 'line_too_long',
         body = '', 'blank',
-        NOT (lacks_actor OR verb_id = '' OR lacks_object), if(has_time, '', 'bad_timestamp'),
-        NOT isValidJSON(body), 'not_json',
-        JSONType(body) != 'Object', 'not_object',
-        lacks_actor AND JSONType(body, 'actor') != 'Object', 'missing_actor',
-        verb_id = '', 'missing_verb',
-        lacks_object AND JSONType(body, 'object') != 'Object', 'missing_object',
+        lack != '', lack,
         has_time, '',
         'bad_timestamp') AS verdict,
 
@@ -306,10 +319,8 @@ SELECT
     load_id,
     body AS statement,
     toUInt32(length(line) + NOT endsWith(line, '\n')) AS line_bytes,
-    multiIf(section_number != 0, toString(section_number), course_key) AS section_key,
-    if(startsWith(section_title_json, '{'),
-       coalesce(arrayFirst(x -> x != '', [JSONExtractString(section_title_json, 'en'), JSONExtractString(section_title_json, 'en-US'), JSONExtractKeysAndValues(section_title_json, 'String')[1].2]), ''),
-       '') AS section_title,
+    if(section_number != 0, toString(section_number), course_key) AS section_key,
+    title AS section_title,
     ifNull(c.`http://oli.cmu.edu/extensions/experiment_attributions`, '') AS experiment_attributions,
     received_at,
     is_rebuild
