@@ -1,7 +1,8 @@
 -- The mapping: each raw line becomes one event, or one reject with its reason
 -- The line is parsed once, with one typed JSONExtract; every column is picked from the result. Nothing here may throw: a
 -- view that throws leaves the rows of the other views behind. All fields are Nullable, or a wrong type would turn into
--- 0 or '' without a word. Verdicts, event types and fields are explained in docs/mapping.md.
+-- 0 or '' without a word. An array in the place of an object is read by position: the fields `[]` catch it. Verdicts, event
+-- types and fields are explained in docs/mapping.md.
 -- up
 CREATE MATERIALIZED VIEW parse_ingest TO parsed_statements AS
 WITH
@@ -22,13 +23,15 @@ WITH
             authority Nullable(String),
             registration Nullable(String),
             actor Tuple(
+                `[]` Nullable(String),
                 objectType Nullable(String),
                 account Tuple(homePage Nullable(String), name Nullable(String)),
                 mbox Nullable(String),
                 mbox_sha1sum Nullable(String),
                 openid Nullable(String)),
-            verb Tuple(id Nullable(String)),
+            verb Tuple(`[]` Nullable(String), id Nullable(String)),
             object Tuple(
+                `[]` Nullable(String),
                 id Nullable(String),
                 objectType Nullable(String),
                 definition Tuple(
@@ -91,7 +94,7 @@ WITH
         '') AS user_id,
 
     -- did what
-    ifNull(s.verb.id, '') AS verb_id,
+    if(isNull(s.verb.`[]`), ifNull(s.verb.id, ''), '') AS verb_id,
     ifNull(definition.type, '') AS object_type,
     transform(
         concat(verb_id, '|', object_type),
@@ -178,13 +181,15 @@ WITH
        ifNull(object.id, '')) AS object_id,
 
     -- when: only a full date and time counts; without an offset it is UTC
-    replaceOne(upper(ifNull(s.timestamp, '')), ',', '.') AS time_text,
-    if(match(
-           time_text,
-           '^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)?$'),
-       parseDateTime64BestEffortOrNull(time_text, 3, 'UTC'),
-       NULL) AS time,
-    ifNull(time >= toDateTime64('1990-01-01 00:00:00', 3, 'UTC') AND time < received_at + INTERVAL 1 DAY, 0) AS has_time,
+    text -> if(match(
+           text,
+           '^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[T ]([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)?$'),
+       parseDateTime64BestEffortOrNull(text, 3, 'UTC'),
+       NULL) AS moment,
+    moment(replaceOne(upper(ifNull(s.timestamp, '')), ',', '.')) AS time,
+    -- from 1990 to a day after arrival, in milliseconds: comparing times of two scales throws for far years
+    toUnixTimestamp64Milli(time) AS time_ms,
+    ifNull(time_ms >= 631152000000 AND time_ms < toUnixTimestamp64Milli(received_at) + 86400000, 0) AS has_time,
 
     -- where: the section's number, or the course run that the activities name
     ifNull(c.`http://oli.cmu.edu/extensions/section_id`, 0) AS section_number,
@@ -198,13 +203,14 @@ WITH
            JSONExtract(if(startsWith(grouping_json, '{'), concat('[', grouping_json, ']'), grouping_json),
                        'Array(Tuple(id String, definition Tuple(type String, name String)))'))) AS activities,
     arrayFirst(
-        x -> match(x.1, '(?:course|ccx)-v1:') OR x.2.1 = 'http://adlnet.gov/expapi/activities/course',
+        x -> match(x.1, '(?:^|/)(?:course|ccx)-v1:') OR x.2.1 = 'http://adlnet.gov/expapi/activities/course',
         if(object_type = 'http://adlnet.gov/expapi/activities/course',
            arrayPushFront(activities, (object_id, (object_type, JSONExtractRaw(text, 'object', 'definition', 'name')))),
            activities)) AS course,
     multiIf(
         section_number != 0, '',
         course.1 != '', coalesce(
+            nullIf(extract(course.1, '((?:course|ccx)-v1:[^/?#\\s+]+\\+[^/?#\\s+]+\\+[^/?#\\s+]+(?:\\+ccx@[0-9]+)?)'), ''),
             nullIf(extract(course.1, '((?:course|ccx)-v1:[^/?#\\s]+)'), ''),
             course.1),
         position(object_id, '-v1:') = 0, '',
@@ -222,13 +228,13 @@ WITH
 
     if(section_number != 0, '', course.2.2) AS section_title_json,
 
-    -- what is wrong with it, if anything
-    isNull(actor.objectType) AND platform = '' AND user_id = '' AS lacks_actor,
-    isNull(object.id) AND isNull(object.objectType) AND isNull(definition.type) AS lacks_object,
+    -- what is wrong with it, if anything: what looks like a statement is one, and only the rest is looked at closely
+    isNotNull(actor.`[]`) OR (isNull(actor.objectType) AND platform = '' AND user_id = '') AS lacks_actor,
+    isNotNull(object.`[]`) OR (isNull(object.id) AND isNull(object.objectType) AND isNull(definition.type)) AS lacks_object,
     multiIf(
-        length(line) > max_line_bytes, 'line_too_long',
+        length(body) > max_line_bytes, 'line_too_long',
         body = '', 'blank',
-        NOT (lacks_actor OR verb_id = '' OR lacks_object), if(has_time, '', 'bad_timestamp'),
+        startsWith(body, '{') AND NOT (lacks_actor OR verb_id = '' OR lacks_object), if(has_time, '', 'bad_timestamp'),
         NOT isValidJSON(body), 'not_json',
         JSONType(body) != 'Object', 'not_object',
         lacks_actor AND JSONType(body, 'actor') != 'Object', 'missing_actor',
@@ -264,7 +270,7 @@ SELECT
     c.`http://oli.cmu.edu/extensions/publication_id` AS publication_id,
     c.`http://oli.cmu.edu/extensions/enrollment_id` AS enrollment_id,
     ifNull(time, toDateTime64(0, 3, 'UTC')) AS timestamp,
-    parseDateTime64BestEffortOrNull(upper(ifNull(s.stored, '')), 3, 'UTC') AS stored,
+    moment(replaceOne(upper(ifNull(s.stored, '')), ',', '.')) AS stored,
     event_type,
     verb_id,
     object_id,
