@@ -1,7 +1,8 @@
 -- The mapping: each raw line becomes one event, or one reject with its reason
 -- The line is parsed once, with one typed JSONExtract; every column is picked from the result. Nothing here may throw: a
 -- view that throws leaves the rows of the other views behind. All fields are Nullable, or a wrong type would turn into
--- 0 or '' without a word. Verdicts, event types and fields are explained in docs/mapping.md.
+-- 0 or '' without a word. An array in the place of an object is read by position: the fields `[]` catch it. Verdicts, event
+-- types and fields are explained in docs/mapping.md.
 -- up
 CREATE MATERIALIZED VIEW parse_ingest TO parsed_statements AS
 WITH
@@ -22,13 +23,15 @@ WITH
             authority Nullable(String),
             registration Nullable(String),
             actor Tuple(
+                `[]` Nullable(String),
                 objectType Nullable(String),
                 account Tuple(homePage Nullable(String), name Nullable(String)),
                 mbox Nullable(String),
                 mbox_sha1sum Nullable(String),
                 openid Nullable(String)),
-            verb Tuple(id Nullable(String)),
+            verb Tuple(`[]` Nullable(String), id Nullable(String)),
             object Tuple(
+                `[]` Nullable(String),
                 id Nullable(String),
                 objectType Nullable(String),
                 definition Tuple(
@@ -91,7 +94,7 @@ WITH
         '') AS user_id,
 
     -- did what
-    ifNull(s.verb.id, '') AS verb_id,
+    if(isNull(s.verb.`[]`), ifNull(s.verb.id, ''), '') AS verb_id,
     ifNull(definition.type, '') AS object_type,
     transform(
         concat(verb_id, '|', object_type),
@@ -180,13 +183,15 @@ WITH
         length(whole_object_id) - endsWith(whole_object_id, '}') * (position(whole_object_id, '{') = 0)) AS object_id,
 
     -- when: only a full date and time counts; without an offset it is UTC
-    replaceOne(upper(ifNull(s.timestamp, '')), ',', '.') AS time_text,
-    if(match(
-           time_text,
-           '^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)?$'),
-       parseDateTime64BestEffortOrNull(time_text, 3, 'UTC'),
-       NULL) AS time,
-    ifNull(time >= toDateTime64('1990-01-01 00:00:00', 3, 'UTC') AND time < received_at + INTERVAL 1 DAY, 0) AS has_time,
+    text -> if(match(
+           text,
+           '^(1989|199[0-9]|2[0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[T ]([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)?$'),
+       parseDateTime64BestEffortOrNull(text, 3, 'UTC'),
+       NULL) AS moment,
+    moment(replaceOne(upper(ifNull(s.timestamp, '')), ',', '.')) AS time,
+    -- from 1990 to a day after arrival, in milliseconds: comparing times of two scales throws for far years
+    toUnixTimestamp64Milli(time) AS time_ms,
+    ifNull(time_ms >= 631152000000 AND time_ms < toUnixTimestamp64Milli(received_at) + 86400000, 0) AS has_time,
 
     -- where: the section's number, or the course run that the activities name. Nothing here is left to lazy evaluation:
     -- a lazy function that several columns need is computed for each of them anew
@@ -201,8 +206,7 @@ WITH
             concat(startsWith(grouping_json, '{') ? '[' : '', grouping_json, startsWith(grouping_json, '{') ? ']' : ''),
             'Array(Tuple(id String, definition Tuple(type String, name String)))')) AS activities,
     arrayFirst(
-        x -> position(x.1, 'course-v1:') > 0 OR position(x.1, 'ccx-v1:') > 0
-            OR x.2.1 = 'http://adlnet.gov/expapi/activities/course',
+        x -> match(x.1, '(?:^|/)(?:course|ccx)-v1:') OR x.2.1 = 'http://adlnet.gov/expapi/activities/course',
         activities) AS course,
     object_type = 'http://adlnet.gov/expapi/activities/course' AS is_course,
     multiIf(
@@ -220,7 +224,9 @@ WITH
     multiIf(
         run_key != '', run_key,
         block_key != '', concat(position(course_text, 'ccx-block-v1:') > 0 ? 'ccx-v1:' : 'course-v1:', block_key),
-        is_course OR course.1 != '', course_text,
+        is_course OR course.1 != '', coalesce(
+            nullIf(extract(course_text, '((?:course|ccx)-v1:[^/?#\\s]+)'), ''),
+            course_text),
         '') AS course_key,
     -- 52 bits, exact in JavaScript; never 0, which means no section
     section_number
@@ -231,10 +237,10 @@ WITH
         nullIf(JSONExtractString(title_json, 'en-US'), ''),
         JSONExtractKeysAndValues(title_json, 'String')[1].2)) AS title,
 
-    -- what is wrong with it, if anything
-    isNull(actor.objectType) AND platform = '' AND user_id = '' AS lacks_actor,
-    isNull(object.id) AND isNull(object.objectType) AND isNull(definition.type) AS lacks_object,
-    if(lacks_actor OR lacks_object OR verb_id = '',
+    -- what is wrong with it, if anything: what looks like a statement is one, and only the rest is looked at closely
+    isNotNull(actor.`[]`) OR (isNull(actor.objectType) AND platform = '' AND user_id = '') AS lacks_actor,
+    isNotNull(object.`[]`) OR (isNull(object.id) AND isNull(object.objectType) AND isNull(definition.type)) AS lacks_object,
+    if(lacks_actor OR lacks_object OR verb_id = '' OR NOT startsWith(body, '{'),
        multiIf(
            NOT isValidJSON(body), 'not_json',
            JSONType(body) != 'Object', 'not_object',
@@ -244,7 +250,7 @@ WITH
            ''),
        '') AS lack,
     multiIf(
-        length(line) > max_line_bytes, 'line_too_long',
+        length(body) > max_line_bytes, 'line_too_long',
         body = '', 'blank',
         lack != '', lack,
         has_time, '',
@@ -277,7 +283,7 @@ SELECT
     c.`http://oli.cmu.edu/extensions/publication_id` AS publication_id,
     c.`http://oli.cmu.edu/extensions/enrollment_id` AS enrollment_id,
     ifNull(time, toDateTime64(0, 3, 'UTC')) AS timestamp,
-    parseDateTime64BestEffortOrNull(upper(ifNull(s.stored, '')), 3, 'UTC') AS stored,
+    moment(replaceOne(upper(ifNull(s.stored, '')), ',', '.')) AS stored,
     event_type,
     verb_id,
     object_id,
