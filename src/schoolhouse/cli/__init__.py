@@ -11,6 +11,7 @@ import sys
 import typer
 
 from schoolhouse.cli import console
+from schoolhouse.cli.serve import serve
 
 app = typer.Typer(
     name="schoolhouse",
@@ -35,6 +36,9 @@ def common(
         typer.echo(f"schoolhouse {__version__}")
         raise typer.Exit
     console.configure(verbose=verbose, quiet=quiet)
+
+
+app.command()(serve)
 
 
 def main() -> None:
