@@ -23,7 +23,7 @@ async function draw(place) {
   const columns = Math.max(2, Math.floor(place.clientWidth / 130));
   spec.config = { ...spec.config, ...colours() };
   if (spec.encoding?.color?.legend) spec.encoding.color.legend.columns = columns;
-  spec.height = place.clientHeight;
+  [spec.width, spec.height] = [place.clientWidth, place.clientHeight];
   try {
     const canvas = document.createElement("div");
     const result = await window.vegaEmbed(canvas, spec, {
@@ -33,7 +33,7 @@ async function draw(place) {
     place.view?.finalize();
     place.view = result.view;
     place.replaceChildren(canvas);
-    await result.view.resize().runAsync();
+    place.drawnWidth = spec.width;
     place.dataset.state = "drawn";
   } catch (error) {
     console.error(error);
@@ -45,7 +45,15 @@ async function draw(place) {
   }
 }
 
+let waiting;
+const watcher = new ResizeObserver((entries) => {
+  clearTimeout(waiting);
+  waiting = setTimeout(() => entries.map((entry) => entry.target)
+    .filter((place) => place.drawnWidth && place.drawnWidth !== place.clientWidth).forEach(draw), 150);
+});
+
 const places = [...document.querySelectorAll("[data-chart]")];
 const drawAll = () => Promise.all(places.map(draw));
+await drawAll();
 scheme.addEventListener("change", drawAll);
-drawAll();
+places.forEach((place) => watcher.observe(place));
