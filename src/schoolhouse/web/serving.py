@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Final
 
 import uvicorn
+from fastapi import FastAPI
 
 from schoolhouse.errors import UsageError
 from schoolhouse.settings import Settings
@@ -43,18 +44,23 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
             _run(settings, listener, announce)
 
 
-def _run(settings: Settings, listener: socket.socket, announce: Callable[[str], None]) -> None:
-    token = secrets.token_urlsafe(32)
-    app = create_app(settings, operator_token=token)
-    app.state.schoolhouse.assets.make_vega_in_background()
+def server_for(app: FastAPI) -> uvicorn.Server:
+    """The server as we run it: our logs, no banner, and an end to waiting when it stops."""
     config = uvicorn.Config(
         app,
-        host=settings.web_host,
+        port=0,
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
+    return uvicorn.Server(config)
+
+
+def _run(settings: Settings, listener: socket.socket, announce: Callable[[str], None]) -> None:
+    token = secrets.token_urlsafe(32)
+    app = create_app(settings, operator_token=token)
+    app.state.schoolhouse.assets.make_vega_in_background()
     if not is_local(settings.web_host):
         log.warning(
             "listening beyond this machine, without sign-in: whoever reaches the address can read everything",
@@ -66,7 +72,7 @@ def _run(settings: Settings, listener: socket.socket, announce: Callable[[str], 
     try:
         with announced(settings, address, token):
             announce(address)
-            uvicorn.Server(config).run(sockets=[listener])
+            server_for(app).run(sockets=[listener])
     except KeyboardInterrupt:
         log.info("stopped")
     finally:
