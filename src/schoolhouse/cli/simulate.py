@@ -1,0 +1,127 @@
+"""`schoolhouse simulate`: statements of a simulated campus, with the truth about them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from schoolhouse.cli import console
+
+app = typer.Typer(no_args_is_help=True, help="Make statements of a simulated campus whose truth is known.")
+
+Rate = Annotated[float, typer.Option(min=0.0, max=1.0)]
+
+
+@app.command()
+def statements(
+    out: Annotated[str, typer.Option(help="A file, a directory, or an address that smart_open takes.")],
+    dialect: Annotated[str, typer.Option(help="torus or openedx.")] = "torus",
+    sections: Annotated[int, typer.Option(min=0, help="Sections (course runs); 0: to fit the learners.")] = 0,
+    learners: Annotated[int, typer.Option(min=0, help="Learners on the campus; 0: to fit the statements.")] = 0,
+    days: Annotated[int, typer.Option(min=1, help="Days of term.")] = 56,
+    number: Annotated[
+        int, typer.Option("--statements", min=0, help="Good statements to make; 0: as many as the learners make.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Equal seeds make equal bytes.")] = 1,
+    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First day.")] = datetime(2026, 8, 31),  # noqa: DTZ001
+    form: Annotated[
+        str, typer.Option("--format", help="jsonl, jsonl.gz, jsonl.zst, csv.gz, parquet or native.")
+    ] = "jsonl.gz",
+    host: Annotated[str, typer.Option(help="Address of the learning platform.")] = "https://campus.example",
+    duplicates: Annotated[float, typer.Option(min=0, max=1, help="Share of lines sent twice.")] = 0.0,
+    late: Annotated[float, typer.Option(min=0, max=1, help="Share of lines that stand late in the file.")] = 0.0,
+    skewed_clocks: Annotated[float, typer.Option(min=0, max=1, help="Share of enrolments with a wrong clock.")] = 0.0,
+    malformed: Annotated[float, typer.Option(min=0, max=1, help="Share of lines that are no statement.")] = 0.0,
+    missing_fields: Annotated[float, typer.Option(min=0, max=1, help="Share of lines that lack a part.")] = 0.0,
+    rate: Annotated[list[str] | None, typer.Option(help="Another rate, as name=value; may be repeated.")] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell lines, bytes and time; write nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Write the statements of a campus, and truth.json beside them."""
+    from schoolhouse.simulate import Imperfections, campus_plan
+
+    plan = campus_plan(
+        dialect=dialect,
+        sections=sections,
+        learners=learners,
+        days=days,
+        statements=number,
+        seed=seed,
+        start=start.date(),
+        host=host.rstrip("/"),
+        rates=_rates(rate or []),
+        flaws=Imperfections(
+            duplicates=duplicates,
+            late=late,
+            skewed_clocks=skewed_clocks,
+            malformed=malformed,
+            missing_fields=missing_fields,
+        ),
+    )
+    _report(_estimated(plan, out, form) if dry_run else _written(plan, out, form, workers), as_json)
+
+
+def _rates(pairs: list[str]) -> Any:
+    from dataclasses import fields
+
+    from schoolhouse.errors import UsageError
+    from schoolhouse.simulate import Rates
+
+    known = [one.name for one in fields(Rates)]
+    given: dict[str, float] = {}
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        if name not in known:
+            raise UsageError(f"There is no rate {name!r}.", hint=f"The rates are {', '.join(known)}.")
+        try:
+            given[name] = float(value)
+        except ValueError:
+            raise UsageError(f"{value!r} is no number for the rate {name}.") from None
+    return Rates(**given)
+
+
+def _estimated(plan: Any, out: str, form: Any) -> dict[str, Any]:
+    from schoolhouse.simulate.writing import estimate
+
+    guess = estimate(plan, out, form)
+    return {
+        "would write": guess.out,
+        "statements": guess.statements,
+        "lines": guess.lines,
+        "bytes": guess.size_bytes,
+        "seconds": round(guess.seconds, 1),
+    }
+
+
+def _written(plan: Any, out: str, form: Any, workers: int) -> dict[str, Any]:
+    from schoolhouse.simulate import write_statements
+    from schoolhouse.simulate.campus import chunks_of
+
+    total = sum(chunk.statements for chunk in chunks_of(plan))
+    with console.progress() as bar:
+        task = bar.add_task("Simulating", total=total, note="")
+
+        def advance(lines: int, size: int) -> None:
+            elapsed = bar.tasks[task].elapsed or 1e-9
+            bar.update(task, completed=lines, note=f"{lines / elapsed:,.0f}/s {console.size(size)}")
+
+        done = write_statements(plan, out, form, workers=workers, on_progress=advance)
+    return {
+        "written": done.out,
+        "truth": done.truth,
+        "statements": done.statements,
+        "lines": done.lines,
+        "bytes": done.size_bytes,
+        "seconds": round(done.seconds, 2),
+        "statements_per_second": round(done.statements / max(done.seconds, 1e-9)),
+    }
+
+
+def _report(facts: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        console.print_json(facts)
+    else:
+        console.print_facts("", facts)
