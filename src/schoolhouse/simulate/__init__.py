@@ -4,8 +4,11 @@ One call writes a campus, and `truth.json` beside it; equal plans and seeds make
 
     from schoolhouse.simulate import Imperfections, campus_plan, write_statements
 
-    plan = campus_plan(dialect="torus", sections=6, learners=300, days=56, seed=1, flaws=Imperfections(duplicates=0.01))
-    written = write_statements(plan, "campus/", "jsonl.gz", on_progress=None)   # -> Written(out, truth, statements, ...)
+    plan = campus_plan(dialect="torus", sections=6, learners=300, seed=1, flaws=Imperfections(duplicates=0.01))
+    written = write_statements(plan, "campus/", "jsonl.gz")   # a Written: out, truth, statements, lines, size, seconds
+
+`write_statements(plan, out, form="jsonl.gz", *, workers=0, on_progress=None)`; `on_progress(lines, bytes)` is called as
+the run goes on. `campus_plan` takes every field of `Plan` and finds sizes for what is not given.
 
 - `rates`      every rate, with its default and its source
 - `campus`     the plan; learners, courses, sections, enrolments; the division into chunks

@@ -13,7 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from schoolhouse.simulate.campus import DAY_MS, Chunk, Course, Floats, Ints, Learners, Plan, course_of, enrolled, learners_of
+from schoolhouse.simulate.campus import (
+    DAY_MS,
+    Chunk,
+    Course,
+    Floats,
+    Ints,
+    Learners,
+    Plan,
+    course_of,
+    enrolled,
+    learners_of,
+)
 from schoolhouse.simulate.practice import Practice, practise
 from schoolhouse.simulate.series import never_back, occurrence
 from schoolhouse.simulate.watching import Watching, watch
@@ -190,7 +201,7 @@ def _sitting_times(
     first, last = enrolments.start_ms[owner], enrolments.end_ms[owner]
     jitter = (random.random(count) * np.minimum(last - first, 3_600_000) * 0.9).astype(np.int64)
     moment = np.where(moment <= first, first + 60_000 + jitter, moment)
-    return np.where(moment >= last, np.maximum(last - 1_000 - jitter, first + 1), moment)
+    return np.asarray(np.where(moment >= last, np.maximum(last - 1_000 - jitter, first + 1), moment))
 
 
 def _sit(plan: Plan, visits: Visits, seconds: Floats, random: np.random.Generator) -> Visits:

@@ -10,6 +10,7 @@ import zlib
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ Floats = NDArray[np.float64]
 
 DAY_MS = 86_400_000
 SECTIONS_PER_COURSE = 3
-CHUNK_STATEMENTS = 40_000
+CHUNK_STATEMENTS = 25_000
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Plan:
     start: date = date(2026, 8, 31)
     term_days: int = 0  # 0: the term lasts all days
     host: str = "https://campus.example"
+    quirks: bool = False  # write Torus statements with the departures from xAPI that Torus makes
     organizations: int = 2
     sizes: tuple[CourseSize, ...] = ()  # one a section, or none
     rates: Rates = field(default_factory=Rates)
@@ -60,7 +62,12 @@ class Plan:
     def __post_init__(self) -> None:
         if self.dialect not in {"torus", "openedx"}:
             raise UsageError(f"There is no dialect {self.dialect!r}.", hint="It is torus or openedx.")
-        for name, most in (("sections", 100_000), ("learners", 20_000_000), ("days", 36_500), ("organizations", 10_000)):
+        for name, most in (
+            ("sections", 100_000),
+            ("learners", 20_000_000),
+            ("days", 36_500),
+            ("organizations", 10_000),
+        ):
             if not 1 <= getattr(self, name) <= most:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be between 1 and {most:,}.")
         if self.statements < 0 or self.seed < 0:
@@ -221,9 +228,17 @@ def enrolled(plan: Plan, section: Section) -> Ints:
 
 
 TITLES = (
-    "Introduction to Statistics", "General Chemistry", "Concepts of Biology", "Logic and Proofs", "Principles of Economics",
-    "Introduction to Psychology", "Engineering Statics", "Anatomy and Physiology", "Media Programming", "World History",
-)  # fmt: skip
+    "Introduction to Statistics",
+    "General Chemistry",
+    "Concepts of Biology",
+    "Logic and Proofs",
+    "Principles of Economics",
+    "Introduction to Psychology",
+    "Engineering Statics",
+    "Anatomy and Physiology",
+    "Media Programming",
+    "World History",
+)
 
 
 @lru_cache(maxsize=8)
@@ -284,7 +299,7 @@ class Chunk:
 
 @lru_cache(maxsize=2)
 def chunks_of(plan: Plan) -> tuple[Chunk, ...]:
-    """The whole run as chunks of about 40,000 statements, whose sizes add up to the number asked for."""
+    """The whole run as chunks of about 25,000 statements, whose sizes add up to the number asked for."""
     sections = sections_of(plan)
     enrolments = sum(section.learners for section in sections)
     total = plan.statements or round(enrolments * plan.length_days * plan.rates.statements_per_learner_day)
@@ -293,7 +308,7 @@ def chunks_of(plan: Plan) -> tuple[Chunk, ...]:
         share = total * section.learners / enrolments
         count = min(section.learners, max(1, round(share / CHUNK_STATEMENTS)))
         edges = [section.learners * n // count for n in range(count + 1)]
-        pieces += [(section, low, high) for low, high in zip(edges, edges[1:], strict=False)]
+        pieces += [(section, low, high) for low, high in pairwise(edges)]
     edges_at = np.rint(np.cumsum([0] + [high - low for _, low, high in pieces]) / enrolments * total).astype(int)
     return tuple(
         Chunk(index, section, low, high, int(edges_at[index + 1] - edges_at[index]))

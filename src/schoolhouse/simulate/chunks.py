@@ -27,7 +27,8 @@ from schoolhouse.simulate.truth import Tally, count_chunk
 
 DIALECTS: Final[dict[str, ModuleType]] = {"torus": torus, "openedx": openedx}
 Layout = Literal["jsonl", "csv", "plain"]
-_MARGIN: Final = 1.03  # visits made above the estimate, so that one round usually does
+_MARGIN: Final = 1.05  # visits made above the estimate, so that one round usually does
+_TRIAL_STATEMENTS_PER_VISIT: Final = 8
 _MAX_ROUNDS: Final = 12
 
 
@@ -47,7 +48,10 @@ class Lines:
 
 
 def make_chunk(plan: Plan, chunk: Chunk, layout: Layout = "jsonl") -> Lines:
-    """Make one chunk. A line is a statement (`plain`), with a line feed (`jsonl`), or id, time and statement (`csv`)."""
+    """Make one chunk.
+
+    A line is a statement (`plain`), a statement and a line feed (`jsonl`), or id, time and statement (`csv`).
+    """
     random = stream(plan, "chunk", chunk.index)
     story, batches = _of_size(plan, chunk, random)
     flawed = flaw_rows(plan.flaws, sum(len(batch) for batch in batches), random)
@@ -91,10 +95,11 @@ def _told(plan: Plan, chunk: Chunk, visits: int, random: np.random.Generator) ->
 
 @lru_cache(maxsize=64)
 def _statements_per_visit(plan: Plan, course_number: int) -> float:
-    """A small trial with the first chunk of the course."""
+    """A trial with the first chunk of the course, at its size: later visits to a page make fewer statements."""
     chunk = next(one for one in chunks_of(plan) if one.section.course_number == course_number)
-    _, batches = _told(plan, chunk, 300, stream(plan, "trial", course_number))
-    return max(1.0, sum(int((batch.visit >= 0).sum()) for batch in batches) / 300)
+    visits = chunk.statements // _TRIAL_STATEMENTS_PER_VISIT + 20
+    _, batches = _told(plan, chunk, visits, stream(plan, "trial", course_number))
+    return max(1.0, sum(int((batch.visit >= 0).sum()) for batch in batches) / visits)
 
 
 def _cut(story: Story, batches: list[Batch], excess: int, random: np.random.Generator) -> list[Batch]:
@@ -146,7 +151,7 @@ class _Statements:
     @property
     def at_micros(self) -> Ints:
         """The time of each statement."""
-        return self._at_ms * 1000 + self._micros
+        return np.asarray(self._at_ms * 1000 + self._micros)
 
     def margins(self, layout: Layout) -> tuple[int, int]:
         """How many pieces stand before and after the statement in a line."""
@@ -191,9 +196,7 @@ class _Statements:
         return first | {name: lexicon.table(pieces) for name, pieces in self._tables.items()}
 
 
-def _break_lines(
-    numbers: NDArray[np.int32], flawed: Flawed, lexicon: Lexicon, margins: tuple[int, int]
-) -> None:
+def _break_lines(numbers: NDArray[np.int32], flawed: Flawed, lexicon: Lexicon, margins: tuple[int, int]) -> None:
     """Put broken statements in the place of whole ones, where the flaws say so."""
     rows = np.flatnonzero(flawed.reason)
     if not len(rows):

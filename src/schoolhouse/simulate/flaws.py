@@ -44,7 +44,11 @@ def flaw_rows(flaws: Imperfections, count: int, random: np.random.Generator) -> 
     late = random.random(count) < flaws.late
     place[late] += random.uniform(1, reach, int(late.sum()))
     twice = np.flatnonzero(random.random(count) < flaws.duplicates)
-    sources, places, reasons = [np.arange(count), twice], [place, place[twice] + 0.5], [np.zeros(count + len(twice), np.uint8)]
+    sources, places, reasons = (
+        [np.arange(count), twice],
+        [place, place[twice] + 0.5],
+        [np.zeros(count + len(twice), np.uint8)],
+    )
     places[1] = places[1] + random.uniform(0, reach, len(twice))
     for rate, codes in ((flaws.malformed, _MALFORMED), (flaws.missing_fields, _MISSING)):
         spoilt = np.flatnonzero(random.random(count) < rate)

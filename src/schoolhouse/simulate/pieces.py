@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +24,7 @@ Ints = NDArray[np.int64]
 
 _HOLE = re.compile(rb'"<bare:(\w+)>"|<text:(\w+)>')
 # Rows of fixed width, or words of any length, or words made once for every chunk.
-Table = Bytes | Sequence[bytes] | pa.BinaryArray
+Table: TypeAlias = Bytes | Sequence[bytes] | pa.BinaryArray
 
 
 def text(name: str) -> str:
@@ -66,7 +66,7 @@ class Lexicon:
         elif isinstance(pieces, pa.BinaryArray):
             array = pieces
         else:
-            array = pa.array([self._written(piece) for piece in pieces], pa.binary())
+            array = _array_of_words([self._written(piece) for piece in pieces])
         first = self._count
         self._arrays.append(array)
         self._count += len(array)
@@ -76,7 +76,8 @@ class Lexicon:
         """The pieces of every row of `numbers` joined: one value a row."""
         self._flush()
         everything = pa.concat_arrays(self._arrays)
-        taken = everything.take(pa.array(numbers.reshape(-1)))
+        flat = pa.Array.from_buffers(pa.int32(), numbers.size, [None, pa.py_buffer(np.ascontiguousarray(numbers))])
+        taken = everything.take(flat)
         offsets = np.frombuffer(taken.buffers()[1], dtype=np.int32)[:: numbers.shape[1]]
         return pa.BinaryArray.from_buffers(
             pa.binary(), len(numbers), [None, pa.py_buffer(np.ascontiguousarray(offsets)), taken.buffers()[2]]
@@ -91,7 +92,7 @@ class Lexicon:
 
     def _flush(self) -> None:
         if self._pending:
-            self._arrays.append(pa.array(self._pending, pa.binary()))
+            self._arrays.append(_array_of_words(self._pending))
             self._pending = []
 
 
@@ -110,6 +111,15 @@ class Template:
         self.parts.append(lexicon.word(written[at:]))
 
 
+def _array_of_words(words: Sequence[bytes]) -> pa.BinaryArray:
+    """From buffers, since `pa.array` would import pandas, which takes a second."""
+    offsets = np.zeros(len(words) + 1, dtype=np.int32)
+    np.cumsum([len(word) for word in words], out=offsets[1:])
+    return pa.BinaryArray.from_buffers(
+        pa.binary(), len(words), [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(words))]
+    )
+
+
 def _array_of_rows(rows: Bytes) -> pa.BinaryArray:
     count, width = rows.shape
     offsets = np.arange(count + 1, dtype=np.int32) * width
@@ -124,19 +134,19 @@ def _array_of_rows(rows: Bytes) -> pa.BinaryArray:
 @lru_cache(maxsize=1)
 def whole_numbers() -> pa.BinaryArray:
     """0 to 9999."""
-    return pa.array([str(number).encode() for number in range(10_000)], pa.binary())
+    return _array_of_words([str(number).encode() for number in range(10_000)])
 
 
 @lru_cache(maxsize=1)
 def tenths() -> pa.BinaryArray:
     """0.0 to 1300.0 in steps of a tenth."""
-    return pa.array([f"{number / 10}".encode() for number in range(13_001)], pa.binary())
+    return _array_of_words([f"{number / 10}".encode() for number in range(13_001)])
 
 
 @lru_cache(maxsize=1)
 def hundredths() -> pa.BinaryArray:
     """0.0 to 1.0 in steps of a hundredth."""
-    return pa.array([f"{number / 100}".encode() for number in range(101)], pa.binary())
+    return _array_of_words([f"{number / 100}".encode() for number in range(101)])
 
 
 @lru_cache(maxsize=4)

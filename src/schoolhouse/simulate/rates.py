@@ -6,7 +6,7 @@ prints both tables from `describe`, so code and document cannot drift apart.
 
 from __future__ import annotations
 
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from schoolhouse.errors import UsageError
@@ -52,7 +52,9 @@ class Rates:
     items_per_page: float = _rate(3, "questions on a page, on average", least=1, most=10)
     graded_share: float = _rate(0.2, "pages that are graded: the last of each week", "one quiz in five pages a week")
     # --- items and skills ---
-    difficulty_mean: float = _rate(-0.5, "mean difficulty of questions, in logits", "courses are easier than tests", least=-4, most=4)
+    difficulty_mean: float = _rate(
+        -0.5, "mean difficulty of questions, in logits", "courses are easier than tests", least=-4, most=4
+    )
     difficulty_spread: float = _rate(1.0, "standard deviation of difficulty, in logits", IRT, most=3)
     discrimination_spread: float = _rate(0.3, "log-normal spread of discrimination around 1", IRT, most=1)
     ability_spread: float = _rate(1.0, "standard deviation of ability, in logits", IRT, most=3)
@@ -63,7 +65,11 @@ class Rates:
         most=3,
     )
     memory_days: float = _rate(
-        20, "days until a meeting with a skill has faded to 1/e", "forgetting is exponential in time", least=0.1, most=3650
+        20,
+        "days until a meeting with a skill has faded to 1/e",
+        "forgetting is exponential in time",
+        least=0.1,
+        most=3650,
     )
     retry_gain: float = _rate(0.6, "logits gained by the feedback on each failed try", most=3)
     attempt_share: float = _rate(0.85, "questions of a page that are tried")
@@ -90,7 +96,10 @@ class Rates:
     # --- staying and leaving ---
     enrollment_days: float = _rate(3.0, "mean days from the start of term to enrolment", most=60)
     drop_out: float = _rate(
-        0.3, "enrolments that end before the term does", "between a credit course (0.1) and an open one (0.9)", most=0.99
+        0.3,
+        "enrolments that end before the term does",
+        "between a credit course (0.1) and an open one (0.9)",
+        most=0.99,
     )
     unregister_share: float = _rate(0.3, "drop-outs who leave the section formally", MIX)
     pass_grade: float = _rate(0.6, "share of the reachable grade that passes the course")
@@ -125,7 +134,7 @@ class Imperfections:
 def describe(kind: type[Rates] | type[Imperfections]) -> list[tuple[str, float, str, str]]:
     """Name, default, meaning and source of every rate, in order."""
 
-    def row(one: Field[Any]) -> tuple[str, float, str, str]:
-        return one.name, one.default, one.metadata["meaning"], one.metadata["source"]
+    def row(one: Any) -> tuple[str, float, str, str]:
+        return one.name, float(one.default), one.metadata["meaning"], one.metadata["source"]
 
     return [row(one) for one in fields(kind)]

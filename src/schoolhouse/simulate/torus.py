@@ -1,37 +1,39 @@
 """The campus as OLI Torus would tell it: statements without ids, with extension keys of its own.
 
-One deviation, on purpose: `result.success` follows the score, where Torus writes true always. Object ids are plain, where
-Torus adds a stray `}`.
+By default the statements are valid xAPI 1.0.3. With `quirks` they depart from it as Torus does: account names are
+numbers, `response` is an object, `objectType` is Page or Tutor, a page's sub type, a tutor's message and a video's
+registration stand in places that xAPI does not have, object ids end in a stray `}`, and `success` is always true.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 
-from schoolhouse.simulate.batch import Batch
 from schoolhouse.simulate.behaviour import Story
-from schoolhouse.simulate.campus import Ints, Plan
+from schoolhouse.simulate.campus import Plan
 from schoolhouse.simulate.pieces import (
     Table,
     bare,
     dumps,
     hundredths,
-    score_number,
     scores,
     tenths,
     text,
     uuids,
     whole_numbers,
 )
+from schoolhouse.simulate.torus_batches import ACTS, MESSAGES, batches
 from schoolhouse.simulate.watching import Act
+
+__all__ = ["batches", "tables", "templates"]
 
 E: Final = "http://oli.cmu.edu/extensions/"
 V: Final = "https://w3id.org/xapi/video/extensions/"
 _COMPLETED: Final = "http://adlnet.gov/expapi/verbs/completed"
 _VIDEO_TYPE: Final = "https://w3id.org/xapi/video/activity-type/video"
-_ACTS: Final = {Act.PLAYED: "played", Act.PAUSED: "paused", Act.SEEKED: "seeked", Act.COMPLETED: "completed"}
 
 FIRST_USER: Final = 20_000
 FIRST_ENROLLMENT: Final = 700_000
@@ -97,7 +99,7 @@ def templates(plan: Plan, story: Story) -> dict[str, dict[str, Any]]:
         }
 
     question = "http://adlnet.gov/expapi/activities/question"
-    return {
+    made: dict[str, dict[str, Any]] = {
         "part_attempt": attempt("part_attempt", "part_guid", question, answer, part),
         "activity_attempt": attempt("activity_attempt", "activity_guid", f"{E}activity_attempt", outcome, activity),
         "page_attempt": attempt("page_attempt", "page_guid", f"{E}page_attempt", outcome, page),
@@ -106,8 +108,10 @@ def templates(plan: Plan, story: Story) -> dict[str, dict[str, Any]]:
             "verb": verb("http://id.tincanapi.com/verb/viewed"),
             "object": {
                 "id": f"{host}/page/{text('page')}",
-                "objectType": "Page",
-                "definition": {"type": f"{E}types/page", "subType": text("sub_type")},
+                "definition": {
+                    "type": f"{E}types/page",
+                    "extensions": {f"{E}page_sub_type": text("sub_type")},
+                },
             },
             "result": {"completion": True, "success": True},
             "context": {"extensions": page},
@@ -118,10 +122,9 @@ def templates(plan: Plan, story: Story) -> dict[str, dict[str, Any]]:
             "verb": verb("http://activitystrea.ms/schema/1.0/create"),
             "object": {
                 "id": f"{host}/tutor_message/{text('activity_guid')}",
-                "objectType": "Tutor",
                 "definition": {"type": f"{E}tutor_message"},
             },
-            "result": {"message": text("message")},
+            "result": {"response": text("message")},
             "context": {"extensions": activity},
             "timestamp": text("timestamp"),
         },
@@ -135,8 +138,22 @@ def templates(plan: Plan, story: Story) -> dict[str, dict[str, Any]]:
             "context": {"extensions": _assignment(section.number, section.course_number)},
             "timestamp": text("timestamp"),
         },
-        **{name: _video(host, scope, act, section.number) for act, name in _ACTS.items()},
+        **{name: _video(scope, act) for act, name in ACTS.items()},
     }
+    return _quirked(made, section.number) if plan.quirks else made
+
+
+def _quirked(made: dict[str, dict[str, Any]], section: int) -> dict[str, dict[str, Any]]:
+    """The same statements with the departures from xAPI that Torus makes."""
+    for kind in ("part_attempt", "activity_attempt", "page_attempt"):
+        made[kind]["object"]["id"] += "}"
+    viewed, tutor = made["page_viewed"], made["tutor_message"]
+    viewed["object"] |= {"objectType": "Page", "definition": {"type": f"{E}types/page", "subType": text("sub_type")}}
+    tutor["object"]["objectType"] = "Tutor"
+    tutor["result"] = {"message": text("message")}
+    for kind in ("played", "paused", "seeked"):
+        made[kind]["registration"] = f"{section}-{text('page')}-{text('element')}"
+    return made
 
 
 def experiment_uuid(course: int) -> str:
@@ -168,7 +185,7 @@ def _assignment(section: int, course: int) -> dict[str, Any]:
     }
 
 
-def _video(host: str, scope: dict[str, Any], act: Act, section: int) -> dict[str, Any]:
+def _video(scope: dict[str, Any], act: Act) -> dict[str, Any]:
     results: dict[Act, dict[str, Any]] = {
         Act.PLAYED: {f"{V}time": bare("at")},
         Act.PAUSED: {
@@ -183,9 +200,9 @@ def _video(host: str, scope: dict[str, Any], act: Act, section: int) -> dict[str
     context |= {f"{E}content_element_id": text("element"), f"{V}length": bare("length")}
     if act is Act.COMPLETED:
         context |= {f"{V}completion-threshold": "1.0"}
-    statement: dict[str, Any] = {
+    return {
         "actor": bare("actor"),
-        "verb": verb(f"https://w3id.org/xapi/video/verbs/{_ACTS[act]}"),
+        "verb": verb(f"https://w3id.org/xapi/video/verbs/{ACTS[act]}"),
         "object": {
             "id": text("url"),
             "definition": {"name": {"en-US": text("title")}, "type": _VIDEO_TYPE},
@@ -195,17 +212,10 @@ def _video(host: str, scope: dict[str, Any], act: Act, section: int) -> dict[str
             "contextActivities": {"category": [{"id": "https://w3id.org/xapi/video"}]},
             "extensions": context,
         },
+        "timestamp": text("timestamp"),
     }
-    if act is not Act.COMPLETED:
-        statement["registration"] = f"{section}-{text('page')}-{text('element')}"
-    return statement | {"timestamp": text("timestamp")}
 
 
-MESSAGES: Final = (
-    "Look at the unit of your answer once more.",
-    "Which of the two quantities does the question ask for?",
-    "Try the first step by itself.",
-)
 FEEDBACK: Final = ({"text": "Not quite. Read the explanation and try again."}, {"text": "That is right."})
 
 
@@ -215,11 +225,13 @@ def tables(plan: Plan, story: Story, random: np.random.Generator) -> dict[str, T
     number = course.number
     pages, items = range(course.pages), range(course.items)
     first = FIRST_ENROLLMENT + chunk.section.first_place + chunk.first
-    learner = story.enrolments.learner.tolist()
+    learner: list[int] = story.enrolments.learner.tolist()
     session = int(story.visits.session.max(initial=-1)) + 1
+    name: Callable[[int], int | str] = int if plan.quirks else str
     return {
         "actor": [
-            dumps({"objectType": "Agent", "account": {"homePage": plan.host, "name": FIRST_USER + who}}) for who in learner
+            dumps({"objectType": "Agent", "account": {"homePage": plan.host, "name": name(FIRST_USER + who)}})
+            for who in learner
         ],
         "enrollment": [str(first + place).encode() for place in range(len(learner))],
         "page": [str(page_id(number, page)).encode() for page in pages],
@@ -235,8 +247,8 @@ def tables(plan: Plan, story: Story, random: np.random.Generator) -> dict[str, T
         "objectives": [dumps([number * 1_000 + int(course.item_skill[item])]) for item in items],
         "session": uuids(random, session),
         "score": scores(course.most_points),
-        "success": [b"false", b"true"],
-        "response": [dumps({"input": letter}) for letter in "ABCD"],
+        "success": [b"true", b"true"] if plan.quirks else [b"false", b"true"],
+        "response": [dumps({"input": letter} if plan.quirks else letter) for letter in "ABCD"],
         "feedback": [dumps(one) for one in FEEDBACK],
         "sub_type": [b"practice", b"graded"],
         "message": [message.encode() for message in MESSAGES],
@@ -250,143 +262,3 @@ def tables(plan: Plan, story: Story, random: np.random.Generator) -> dict[str, T
         "url": [video_url(number, page).encode() for page in pages],
         "title": [f"{course.title}, part {page + 1}".encode() for page in pages],
     }
-
-
-def batches(plan: Plan, story: Story, random: np.random.Generator) -> list[Batch]:
-    """Every statement of the story, by kind."""
-    visits = story.visits
-    made = [*_attempts(story, random), *_pages(story), *_watching(story)]
-    if story.course.has_experiment:
-        first = np.flatnonzero(np.diff(visits.enrolment, prepend=-1))
-        condition = random.integers(0, 2, len(story.enrolments.learner))[visits.enrolment[first]]
-        made.append(
-            Batch(
-                kind="condition_assigned",
-                event_type="experiment",
-                enrolment=visits.enrolment[first],
-                visit=first,
-                at_ms=visits.start_ms[first] + 350,
-                holes={"condition": condition, "condition_code": condition},
-            )
-        )
-    return made
-
-
-def _scope(story: Story, visit: Ints) -> dict[str, Ints]:
-    return {
-        "page_guid": visit,
-        "page_number": np.minimum(story.visits.number[visit], 9_999),
-        "page": story.visits.page[visit],
-    }
-
-
-def _attempts(story: Story, random: np.random.Generator) -> list[Batch]:
-    practice, visits = story.practice, story.visits
-    every = np.arange(len(practice.visit))
-    at = visits.start_ms[practice.visit] + practice.offset_ms
-    activity = _scope(story, practice.visit) | {
-        "activity_guid": every,
-        "activity_number": np.minimum(practice.number, 9_999),
-        "activity": practice.item,
-        "revision": practice.item,
-    }
-    attempts = Batch(
-        kind="activity_attempt",
-        event_type="activity_attempt",
-        enrolment=visits.enrolment[practice.visit],
-        visit=practice.visit,
-        at_ms=at + 40,
-        holes=activity
-        | {
-            "score": score_number(practice.right, practice.parts),
-            "success": (practice.right == practice.parts).astype(np.int64),
-        },
-        facts={"item": practice.item, "right": practice.right, "out_of": practice.parts},
-    )
-    of_try = np.repeat(every, practice.parts)
-    part = np.arange(len(of_try)) - np.repeat(np.cumsum(practice.parts) - practice.parts, practice.parts)
-    right = (practice.mask[of_try] >> part) & 1
-    key = (practice.item[of_try] * 7 + part) % 4
-    chosen = np.where(right == 1, key, (key + random.integers(1, 4, len(of_try))) % 4)
-    parts = Batch(
-        kind="part_attempt",
-        event_type="part_attempt",
-        enrolment=attempts.enrolment[of_try],
-        visit=practice.visit[of_try],
-        at_ms=at[of_try] + part,
-        holes={name: column[of_try] for name, column in activity.items()}
-        | {
-            "part_guid": np.arange(len(of_try)),
-            "part": part,
-            "hints": practice.hints[of_try],
-            "objectives": practice.item[of_try],
-            "session": visits.session[practice.visit[of_try]],
-            "score": score_number(right, np.ones_like(right)),
-            "success": right,
-            "response": chosen,
-            "feedback": right,
-        },
-    )
-    told = np.flatnonzero(practice.gets_tutor)
-    tutor = Batch(
-        kind="tutor_message",
-        event_type="tutor_message",
-        enrolment=attempts.enrolment[told],
-        visit=practice.visit[told],
-        at_ms=at[told] + 700,
-        holes={name: column[told] for name, column in activity.items()} | {"message": practice.item[told] % len(MESSAGES)},
-    )
-    return [parts, attempts, tutor]
-
-
-def _pages(story: Story) -> list[Batch]:
-    visits, practice = story.visits, story.practice
-    every = np.arange(len(visits.page))
-    viewed = Batch(
-        kind="page_viewed",
-        event_type="page_viewed",
-        enrolment=visits.enrolment,
-        visit=every,
-        at_ms=visits.start_ms,
-        holes=_scope(story, every) | {"sub_type": story.course.page_is_graded[visits.page].astype(np.int64)},
-    )
-    done = practice.finish_visit
-    handed_in = Batch(
-        kind="page_attempt",
-        event_type="page_attempt",
-        enrolment=visits.enrolment[done],
-        visit=done,
-        at_ms=visits.start_ms[done] + practice.finish_offset_ms,
-        holes=_scope(story, done)
-        | {
-            "score": score_number(practice.finish_right, practice.finish_out_of),
-            "success": (practice.finish_right == practice.finish_out_of).astype(np.int64),
-        },
-        facts={"right": practice.finish_right, "out_of": practice.finish_out_of},
-    )
-    return [viewed, handed_in]
-
-
-def _watching(story: Story) -> list[Batch]:
-    watching, visits = story.watching, story.visits
-    seconds = story.course.page_video_seconds
-    made = []
-    for act, name in _ACTS.items():
-        row = np.flatnonzero(watching.act == act)
-        visit = watching.visit[row]
-        page = visits.page[visit]
-        holes = _scope(story, visit) | {"at": watching.at[row], "before": watching.before[row]}
-        progress = watching.furthest[row] * 10 // np.maximum(seconds[page], 1)
-        made.append(
-            Batch(
-                kind=name,
-                event_type="video",
-                enrolment=visits.enrolment[visit],
-                visit=visit,
-                at_ms=visits.start_ms[visit] + watching.offset_ms[row],
-                holes=holes
-                | {"progress": progress, "element": page, "length": seconds[page] * 10, "url": page, "title": page},
-                facts={"video": page},
-            )
-        )
-    return made

@@ -1,7 +1,7 @@
 """A run written to files: chunks made by all cores, encoded where they are made, joined in order.
 
-Every format is made of parts that may follow one another (gzip members, zstd frames, Native blocks, Parquet row groups),
-so chunks are compressed by the workers and the writer only appends. The bytes do not depend on the number of workers.
+Every format is made of parts that may follow one another (gzip members, zstd frames, Native blocks, row groups), so
+chunks are compressed by the workers and the writer only appends. The bytes do not depend on the number of workers.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Written:
 def encode(lines: Lines, form: Format) -> bytes:
     """The lines of a chunk in a format, so that the chunks of a run can follow one another."""
     if form == "jsonl":
-        return lines.text.to_pybytes()
+        return bytes(lines.text.to_pybytes())
     if form in {"jsonl.gz", "csv.gz"}:
         from isal import igzip
 
