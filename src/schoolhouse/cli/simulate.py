@@ -25,7 +25,7 @@ def statements(
         int, typer.Option("--statements", min=0, help="Good statements to make; 0: as many as the learners make.")
     ] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds make equal bytes.")] = 1,
-    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First day.")] = datetime(2026, 8, 31),  # noqa: DTZ001
+    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First day.")] = datetime(2025, 9, 1),  # noqa: DTZ001
     form: Annotated[
         str, typer.Option("--format", help="jsonl, jsonl.gz, jsonl.zst, csv.gz, parquet or native.")
     ] = "jsonl.gz",

@@ -107,8 +107,7 @@ def _enrol(plan: Plan, chunk: Chunk, learners: Learners, random: np.random.Gener
     start = np.minimum(start, end - DAY_MS // 4)
     # Who stays is a matter of persistence; the threshold makes the asked share leave.
     patience = learners.persistence[learner] + random.normal(0, 0.7, count)
-    spread = np.sqrt(0.95**2 + 0.3**2 + 0.7**2)
-    drops_out = patience < _normal_quantile(rates.drop_out) * spread
+    drops_out = patience < _normal_quantile(rates.drop_out) * np.sqrt(1 + 0.7**2)
     # Most leave early: the time of leaving falls off as a square root brings it forward.
     leaves = start + ((end - start) * random.random(count) ** 1.5).astype(np.int64)
     leaves = np.maximum(leaves, start + 3_600_000)

@@ -50,7 +50,7 @@ class Plan:
     days: int = 56
     statements: int = 0  # 0: as many as the rates make
     seed: int = 1
-    start: date = date(2026, 8, 31)
+    start: date = date(2025, 9, 1)
     term_days: int = 0  # 0: the term lasts all days
     host: str = "https://campus.example"
     quirks: bool = False  # write Torus statements with the departures from xAPI that Torus makes
@@ -173,9 +173,11 @@ def learners_of(plan: Plan) -> Learners:
     random = stream(plan, "learners")
     count = plan.learners
     ability = random.normal(0, plan.rates.ability_spread, count)
+    persistence = random.normal(0, 1, count) + 0.3 * ability / max(plan.rates.ability_spread, 1e-9)
     return Learners(
         ability=ability,
-        persistence=random.normal(0, 1, count) * 0.95 + 0.3 * ability / max(plan.rates.ability_spread, 1e-9),
+        # Mean 0 and deviation 1 on this very campus, so that the asked share drops out, whatever the seed.
+        persistence=(persistence - persistence.mean()) / max(float(persistence.std()), 1e-9),
         diligence=random.gamma(3.0, 1 / 3.0, count) + 0.05,
         hour_shift=random.normal(0, 1.0, count),
         speed=random.lognormal(0, 0.25, count),

@@ -74,12 +74,16 @@ def make_chunk(plan: Plan, chunk: Chunk, layout: Layout = "jsonl") -> Lines:
 def _of_size(plan: Plan, chunk: Chunk, random: np.random.Generator) -> tuple[Story, list[Batch]]:
     """A story that makes exactly as many statements as the chunk is to have."""
     visits = int(chunk.statements / _statements_per_visit(plan, chunk.section.course_number) * _MARGIN) + 5
+    before = 0
     for _ in range(_MAX_ROUNDS):
         story, batches = _told(plan, chunk, visits, random)
         count = sum(len(batch) for batch in batches)
         if count >= chunk.statements:
             return story, _cut(story, batches, count - chunk.statements, random)
-        visits = int(visits * min(4.0, chunk.statements / max(count, 1)) * 1.05) + 10
+        if count <= before:  # more visits, and no more of them end before the term does
+            break
+        before = count
+        visits = int(visits * min(2.0, chunk.statements / max(count, 1)) * 1.05) + 10
     raise UsageError(
         f"{chunk.last - chunk.first} learners cannot make {chunk.statements:,} statements in {plan.length_days} days.",
         hint="Ask for fewer statements, or for more learners, sections or days.",

@@ -2,7 +2,8 @@
 
 The chance that a part of a question is right is `logistic(a * (ability + gain * strength + retry - b))`, where `a` and
 `b` are the question's discrimination and difficulty, and `strength` is the number of earlier meetings with its skill,
-each faded by `exp(-days / memory_days)`. A failed try on a practice page may be tried again, after a hint or without.
+each faded by `exp(-days / memory_days)`, at most 12. A failed try on a practice page may be tried again, after a hint
+or without.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_TRIES = 4
 PARTS_RIGHT = np.array([0, 1, 1, 2, 1, 2, 2, 3])  # bits set in a mask of three parts
+MOST_STRENGTH = 12.0  # nobody gets better for ever
 READING_SECONDS = 50.0
 HINT_SECONDS = 15.0
 
@@ -64,7 +66,7 @@ def practise(
         visits.start_ms[visit] / DAY_MS,
         rates.memory_days,
     )
-    ability = learners.ability[learner[visit]] + rates.learning_gain * strength
+    ability = learners.ability[learner[visit]] + rates.learning_gain * np.minimum(strength, MOST_STRENGTH)
     tries = _tries(rates, course, item, ability, learners.persistence[learner[visit]], random)
     pair, mask, hints, flags = tries
     who, what = visit[pair], item[pair]
