@@ -106,7 +106,9 @@ def test_sittings_follow_the_hour_curve() -> None:
 
 def test_weekends_are_quieter_and_deadlines_busier() -> None:
     # The week of term starts on a Wednesday here, so that deadlines fall on Monday and Tuesday, not on the weekend.
-    plan = small_plan("torus", sections=1, learners=600, statements=60_000, start=date(2025, 9, 3))
+    # Everyone is there from the first day to the last, so that each week weighs the same.
+    rates = Rates(enrollment_days=0.0, drop_out=0.0)
+    plan = small_plan("torus", sections=1, learners=600, statements=60_000, start=date(2025, 9, 3), rates=rates)
     days = Counter(time_of(one).weekday() for one in statements_of(plan))
     weekend, plain, deadline = days[5] + days[6], days[2] + days[3], days[0] + days[1]
     assert weekend / plain == pytest.approx(plan.rates.weekend_weight, abs=0.12)

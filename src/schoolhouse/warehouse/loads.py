@@ -1,0 +1,249 @@
+"""Brings raw lines in through the table `ingest`, and accounts for each of them.
+
+    with start_load(warehouse, route="file", source="events.jsonl") as load:
+        load.add_lines(b"{...}\n{...}\n", source_file="events.jsonl", first_line=1)
+    load.summary   # lines = blank + accepted + rejected; accepted = new + duplicate + conflict
+
+Every load has a row in `loads`, written at its start and again at its end; one that was cut off has no `finished_at`,
+and running it again is safe, since a statement counts once however often it arrives. Of equal statements the first to
+arrive stands: arrival is the load's start in nanoseconds, and the line's number within it.
+
+A line costs one parse, one hash and one insert, whatever the size of the tables. Counting what was new looks each id of
+the load up in `statement_ids`: below about a thousandth of the table by index, above that with one pass over it.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Literal, Self
+
+from schoolhouse.errors import SchoolhouseError
+from schoolhouse.warehouse.connection import Warehouse
+from schoolhouse.warehouse.statements import statement
+
+Route = Literal["file", "direct", "s3", "parquet", "worker", "backfill", "xapi", "reprocess"]
+
+REJECT_CODES: Final = (
+    "not_json",
+    "not_object",
+    "missing_actor",
+    "missing_verb",
+    "missing_object",
+    "bad_timestamp",
+    "line_too_long",
+)
+
+# The engine takes these as patterns; a path that holds one is read by us instead of by the engine.
+_GLOB_CHARACTERS: Final = re.compile(r"[*?{}\[\]|\\]")
+_WHY: Final = "load"
+
+
+@dataclass
+class LoadSummary:
+    """How the lines of one load ended.
+
+    `lines` = `blank` + `accepted` + all of `rejected`; `accepted` = `new` + `duplicate` + `conflict`.
+    A conflict is a new content for an id that another content or key had first.
+    """
+
+    load_id: str = ""
+    lines: int = 0
+    blank: int = 0
+    accepted: int = 0
+    new: int = 0
+    duplicate: int = 0
+    conflict: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
+    bytes: int = 0
+    seconds: float = 0.0
+
+    @property
+    def statements_per_second(self) -> float:
+        """Accepted statements by seconds."""
+        return self.accepted / self.seconds if self.seconds else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The summary as plain values, with the rate."""
+        return {**asdict(self), "statements_per_second": round(self.statements_per_second, 1)}
+
+
+class Load:
+    """One load under way. Leave it as a context manager: normally it is counted, after an error it is marked failed."""
+
+    def __init__(self, warehouse: Warehouse, *, route: Route, source: str, etag: str = "") -> None:
+        self._warehouse = warehouse
+        self._started_at = datetime.now(UTC)
+        self._started = time.perf_counter()
+        self._received_ns = time.time_ns()
+        self.load_id = (self._received_ns // 1_000_000) << 22 | secrets.randbits(22)
+        self.route: Route = route
+        self.source = source
+        self.etag = etag
+        self.summary = LoadSummary(load_id=str(self.load_id))
+
+    def __enter__(self) -> Self:
+        self._record()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._settle()
+            self._record(finished=True)
+        elif isinstance(error, SchoolhouseError):
+            self._record(error=error.message)
+        else:
+            self._record(error=type(error).__name__)
+
+    def add_file(self, path: Path, *, source_file: str) -> None:
+        """Load a file of lines (plain, .gz or .zst) that the embedded engine reads by itself."""
+        self._warehouse.run(
+            statement("insert_file_lines"),
+            {**self._origin(source_file), "path": str(path.resolve())},
+            why=_WHY,
+            limits=insert_limits(),
+        )
+
+    def add_lines(self, block: bytes, *, source_file: str, first_line: int) -> int:
+        """Load lines from memory, separated by newlines; returns how many.
+
+        The block travels as an Arrow table over the same memory, so no line costs Python time. Keep blocks to some
+        tens of megabytes.
+        """
+        table, lines = arrow_lines(
+            block,
+            source_file=source_file,
+            first_line=first_line,
+            load_id=self.load_id,
+            received_ns=self._received_ns,
+            max_line_bytes=self._warehouse.settings.max_line_bytes,
+        )
+        if lines:
+            self._warehouse.insert_bytes(
+                "ingest", table, input_format="ArrowStream", columns=ARROW_COLUMNS, why=_WHY, limits=insert_limits()
+            )
+        return lines
+
+    def add_select(self, sql: str, parameters: dict[str, Any], *, source_file: str = "") -> None:
+        """Run an `INSERT INTO ingest … SELECT` of the caller's, the load's own columns bound beside `parameters`."""
+        self._warehouse.run(sql, {**self._origin(source_file), **parameters}, why=_WHY, limits=insert_limits())
+
+    def _origin(self, source_file: str) -> dict[str, Any]:
+        seconds, nanoseconds = divmod(self._received_ns, 1_000_000_000)
+        stamp = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        return {
+            "source_file": source_file,
+            "source_etag": self.etag,
+            "load_id": self.load_id,
+            "received_at": f"{stamp}.{nanoseconds:09}",
+            "max_line_bytes": self._warehouse.settings.max_line_bytes,
+        }
+
+    def _settle(self) -> None:
+        """Count how the lines ended, and hide events whose id belongs to another statement."""
+        mine = {"load_id": self.load_id}
+        summary = self.summary
+        for verdict, lines, size in self._warehouse.ask(statement("count_load_lines"), mine, why=_WHY).rows:
+            summary.lines += int(lines)
+            summary.bytes += int(size)
+            if verdict == "":
+                summary.accepted = int(lines)
+            elif verdict == "blank":
+                summary.blank = int(lines)
+            else:
+                summary.rejected[verdict] = int(lines)
+        if summary.accepted:
+            counts = self._warehouse.ask(statement("count_load_statements"), mine, why=_WHY).first()
+            summary.new = int(counts["new"])
+            summary.conflict = int(counts["conflict"])
+            summary.duplicate = summary.accepted - summary.new - summary.conflict
+            if counts["disputed"]:
+                self._warehouse.run(statement("hide_conflicts"), mine, why=_WHY)
+        summary.seconds = round(time.perf_counter() - self._started, 3)
+
+    def _record(self, *, finished: bool = False, error: str = "") -> None:
+        summary = self.summary
+        values = {
+            "load_id": self.load_id,
+            "route": self.route,
+            "source": self.source,
+            "etag": self.etag,
+            "lines": summary.lines,
+            "blank": summary.blank,
+            "accepted": summary.accepted,
+            "new": summary.new,
+            "duplicate": summary.duplicate,
+            "conflict": summary.conflict,
+            "rejected": sum(summary.rejected.values()),
+            "bytes": summary.bytes,
+            "started_at": self._started_at,
+            "finished_at": datetime.now(UTC) if finished else None,
+            "error": error,
+            "version": time.time_ns(),
+        }
+        self._warehouse.insert("loads", [tuple(values.values())], tuple(values), why=_WHY)
+
+
+def start_load(warehouse: Warehouse, *, route: Route, source: str, etag: str = "") -> Load:
+    """A load of `source` (a path, a key, the name of a client) by `route`; enter it to begin."""
+    return Load(warehouse, route=route, source=source, etag=etag)
+
+
+def can_read_itself(warehouse: Warehouse, path: Path) -> bool:
+    """Whether the engine can read this file of lines by itself: it is embedded and the path is no pattern."""
+    return warehouse.is_embedded and path.is_file() and not _GLOB_CHARACTERS.search(str(path.resolve()))
+
+
+def insert_limits() -> dict[str, Any]:
+    """Engine settings of a load: parallel inserts, in blocks small enough to keep memory flat."""
+    return {
+        "max_insert_threads": 2,
+        "min_insert_block_size_rows": 65_536,
+        "min_insert_block_size_bytes": 134_217_728,
+        "optimize_on_insert": 0,  # FINAL and merges remove duplicates; doing it a block at a time costs a third more
+    }
+
+
+ARROW_COLUMNS: Final = ("line", "source_file", "source_line", "load_id", "received_at", "max_line_bytes")
+
+
+def arrow_lines(
+    block: bytes, *, source_file: str, first_line: int, load_id: int, received_ns: int, max_line_bytes: int
+) -> tuple[bytes, int]:
+    """An Arrow stream of the columns ARROW_COLUMNS for the lines of `block`, and their number.
+
+    A last line without a newline counts; the newlines stay on the lines (the mapping trims them).
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    data = np.frombuffer(block, dtype=np.uint8)
+    ends = np.flatnonzero(data == ord("\n")) + 1
+    if len(block) and (not len(ends) or ends[-1] != len(block)):
+        ends = np.append(ends, len(block))
+    count = len(ends)
+    offsets = np.concatenate(([0], ends)).astype(np.int64)
+    lines = pa.LargeBinaryArray.from_buffers(
+        pa.large_binary(), count, [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(block)]
+    )
+    zeros = pa.array(np.zeros(count, dtype=np.int32))
+    columns = [
+        lines,
+        pa.DictionaryArray.from_arrays(zeros, pa.array([source_file])),
+        pa.array(np.arange(first_line, first_line + count, dtype=np.uint32)),
+        pa.array(np.full(count, load_id, dtype=np.uint64)),
+        pa.array(np.full(count, received_ns, dtype=np.int64)).cast(pa.timestamp("ns", tz="UTC")),
+        pa.array(np.full(count, max_line_bytes, dtype=np.uint32)),
+    ]
+    table = pa.record_batch(columns, names=list(ARROW_COLUMNS))
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_batch(table)
+    return sink.getvalue().to_pybytes(), count

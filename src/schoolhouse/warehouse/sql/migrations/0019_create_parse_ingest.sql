@@ -1,0 +1,318 @@
+-- The mapping: each raw line becomes one event, or one reject with its reason
+-- The line is parsed once, with one typed JSONExtract; every column is picked from the result. Nothing here may throw: a
+-- view that throws leaves the rows of the other views behind. All fields are Nullable, or a wrong type would turn into
+-- 0 or '' without a word. Verdicts, event types and fields are explained in docs/mapping.md.
+-- up
+CREATE MATERIALIZED VIEW parse_ingest TO parsed_statements AS
+WITH
+    -- white space around a line, and a byte order mark, are no part of the statement
+    trimBoth(line, ' \t\r\n\v\f\xEF\xBB\xBF') AS body,
+    SHA256(body) AS event_digest,
+    -- early uploaders wrote the extensions of OLI Torus with https
+    if(position(body, 'https://oli.cmu.edu/extensions/') > 0,
+       replaceAll(body, 'https://oli.cmu.edu/extensions/', 'http://oli.cmu.edu/extensions/'),
+       body) AS text,
+    JSONExtract(
+        text,
+        'Tuple(
+            id Nullable(String),
+            timestamp Nullable(String),
+            stored Nullable(String),
+            version Nullable(String),
+            authority Nullable(String),
+            registration Nullable(String),
+            actor Tuple(
+                objectType Nullable(String),
+                account Tuple(homePage Nullable(String), name Nullable(String)),
+                mbox Nullable(String),
+                mbox_sha1sum Nullable(String),
+                openid Nullable(String)),
+            verb Tuple(id Nullable(String)),
+            object Tuple(
+                id Nullable(String),
+                objectType Nullable(String),
+                definition Tuple(
+                    type Nullable(String),
+                    subType Nullable(String),
+                    extensions Tuple(
+                        `https://w3id.org/xapi/video/extensions/length` Nullable(Float64),
+                        `http://id.tincanapi.com/extension/attempt-id` Nullable(UInt32)))),
+            result Tuple(
+                score Tuple(scaled Nullable(Float64), raw Nullable(Float64), max Nullable(Float64)),
+                success Nullable(Bool),
+                completion Nullable(Bool),
+                response Nullable(String),
+                extensions Tuple(
+                    `https://w3id.org/xapi/video/extensions/time` Nullable(Float64),
+                    `https://w3id.org/xapi/video/extensions/time-from` Nullable(Float64),
+                    `https://w3id.org/xapi/video/extensions/time-to` Nullable(Float64),
+                    `https://w3id.org/xapi/video/extensions/progress` Nullable(Float64),
+                    `https://w3id.org/xapi/video/extensions/length` Nullable(Float64),
+                    `https://w3id.org/xapi/video/extensions/played-segments` Nullable(String))),
+            context Tuple(
+                registration Nullable(String),
+                contextActivities Tuple(parent Nullable(String), grouping Nullable(String)),
+                extensions Tuple(
+                    `http://oli.cmu.edu/extensions/section_id` Nullable(UInt64),
+                    `http://oli.cmu.edu/extensions/project_id` Nullable(UInt64),
+                    `http://oli.cmu.edu/extensions/publication_id` Nullable(UInt64),
+                    `http://oli.cmu.edu/extensions/enrollment_id` Nullable(UInt64),
+                    `http://oli.cmu.edu/extensions/page_id` Nullable(UInt64),
+                    `http://oli.cmu.edu/extensions/resource_id` Nullable(UInt64),
+                    `http://oli.cmu.edu/extensions/activity_id` Nullable(UInt64),
+                    `http://oli.cmu.edu/extensions/activity_revision_id` Nullable(UInt64),
+                    `http://oli.cmu.edu/extensions/page_attempt_number` Nullable(UInt32),
+                    `http://oli.cmu.edu/extensions/activity_attempt_number` Nullable(UInt32),
+                    `http://oli.cmu.edu/extensions/part_attempt_number` Nullable(UInt32),
+                    `http://oli.cmu.edu/extensions/page_attempt_guid` Nullable(String),
+                    `http://oli.cmu.edu/extensions/activity_attempt_guid` Nullable(String),
+                    `http://oli.cmu.edu/extensions/part_attempt_guid` Nullable(String),
+                    `http://oli.cmu.edu/extensions/part_id` Nullable(String),
+                    `http://oli.cmu.edu/extensions/session_id` Nullable(String),
+                    `http://oli.cmu.edu/extensions/content_element_id` Nullable(String),
+                    `http://oli.cmu.edu/extensions/hints_requested` Nullable(String),
+                    `http://oli.cmu.edu/extensions/attached_objectives` Nullable(String),
+                    `http://oli.cmu.edu/extensions/experiment_attributions` Nullable(String),
+                    `https://w3id.org/xapi/video/extensions/length` Nullable(Float64),
+                    `https://w3id.org/xapi/video/extensions/session-id` Nullable(String),
+                    `https://w3id.org/xapi/openedx/extensions/session-id` Nullable(String))))') AS s,
+    s.actor AS actor,
+    s.object AS object,
+    object.definition AS definition,
+    s.result AS result,
+    result.extensions AS r,
+    s.context AS context,
+    context.extensions AS c,
+
+    -- who
+    toString(ifNull(actor.account.homePage, '')) AS platform,
+    coalesce(
+        nullIf(actor.account.name, ''), nullIf(actor.mbox, ''), nullIf(actor.mbox_sha1sum, ''), nullIf(actor.openid, ''),
+        '') AS user_id,
+
+    -- did what
+    ifNull(s.verb.id, '') AS verb_id,
+    ifNull(definition.type, '') AS object_type,
+    transform(
+        concat(verb_id, '|', object_type),
+        [
+            'http://adlnet.gov/expapi/verbs/completed|http://adlnet.gov/expapi/activities/question',
+            'http://adlnet.gov/expapi/verbs/completed|http://oli.cmu.edu/extensions/activity_attempt',
+            'http://adlnet.gov/expapi/verbs/completed|http://oli.cmu.edu/extensions/page_attempt',
+            'http://id.tincanapi.com/verb/viewed|http://oli.cmu.edu/extensions/types/page',
+            'http://activitystrea.ms/schema/1.0/create|http://oli.cmu.edu/extensions/tutor_message',
+            'http://activitystrea.ms/schema/1.0/create|http://oli.cmu.edu/extensions/tutor_activity_message',
+            'http://adlnet.gov/expapi/verbs/completed|http://adlnet.gov/expapi/activities/cmi.interaction'],
+        [
+            'part_attempt',
+            'activity_attempt',
+            'page_attempt',
+            'page_viewed',
+            'tutor_message',
+            'tutor_message',
+            'problem'],
+        transform(
+            object_type,
+            [
+            'https://w3id.org/xapi/video/activity-type/video',
+            'http://id.tincanapi.com/activitytype/discussion',
+            'http://id.tincanapi.com/activitytype/solution',
+            'https://w3id.org/xapi/acrossx/extensions/supplemental-info',
+            'http://oli.cmu.edu/extensions/types/condition_assignment'],
+            [
+            'video',
+            'forum',
+            'hint',
+            'hint',
+            'experiment'],
+            transform(
+                verb_id,
+                [
+            'http://adlnet.gov/expapi/verbs/experienced',
+            'https://w3id.org/xapi/video/verbs/played',
+            'https://w3id.org/xapi/video/verbs/paused',
+            'https://w3id.org/xapi/video/verbs/seeked',
+            'https://w3id.org/xapi/video/verbs/completed',
+            'http://oli.cmu.edu/extensions/verbs/experiment_condition_assigned',
+            'http://adlnet.gov/expapi/verbs/registered',
+            'http://id.tincanapi.com/verb/unregistered',
+            'https://w3id.org/xapi/acrossx/verbs/evaluated',
+            'http://adlnet.gov/expapi/verbs/attempted',
+            'http://adlnet.gov/expapi/verbs/answered',
+            'https://w3id.org/xapi/dod-isd/verbs/navigated',
+            'http://id.tincanapi.com/verb/earned',
+            'http://adlnet.gov/expapi/verbs/passed',
+            'http://adlnet.gov/expapi/verbs/failed',
+            'http://adlnet.gov/expapi/verbs/scored',
+            'http://adlnet.gov/expapi/verbs/progressed',
+            'http://adlnet.gov/expapi/verbs/completed',
+            'https://w3id.org/xapi/adl/verbs/satisfied',
+            'https://w3id.org/xapi/adl/verbs/waived'],
+                [
+            'video',
+            'video',
+            'video',
+            'video',
+            'video',
+            'experiment',
+            'enrollment',
+            'enrollment',
+            'problem',
+            'problem',
+            'problem',
+            'navigation',
+            'grade',
+            'grade',
+            'grade',
+            'grade',
+            'completion',
+            'completion',
+            'completion',
+            'completion'],
+                'other'))) AS event_type,
+    event_type = 'video' AS is_video,
+
+    -- to what: a template of OLI Torus left a stray brace behind its attempt ids
+    if(endsWith(ifNull(object.id, ''), '}') AND position(ifNull(object.id, ''), '{') = 0,
+       substring(ifNull(object.id, ''), 1, length(ifNull(object.id, '')) - 1),
+       ifNull(object.id, '')) AS object_id,
+
+    -- when: only a full date and time counts; without an offset it is UTC
+    replaceOne(upper(ifNull(s.timestamp, '')), ',', '.') AS time_text,
+    if(match(
+           time_text,
+           '^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)?$'),
+       parseDateTime64BestEffortOrNull(time_text, 3, 'UTC'),
+       NULL) AS time,
+    ifNull(time >= toDateTime64('1990-01-01 00:00:00', 3, 'UTC') AND time < received_at + INTERVAL 1 DAY, 0) AS has_time,
+
+    -- where: the section's number, or the course run that the activities name
+    ifNull(c.`http://oli.cmu.edu/extensions/section_id`, 0) AS section_number,
+    if(section_number != 0, '', coalesce(context.contextActivities.parent, '')) AS parent_json,
+    if(section_number != 0, '', coalesce(context.contextActivities.grouping, '')) AS grouping_json,
+    if(parent_json = '' AND grouping_json = '',
+       [],
+       arrayConcat(
+           JSONExtract(if(startsWith(parent_json, '{'), concat('[', parent_json, ']'), parent_json),
+                       'Array(Tuple(id String, definition Tuple(type String, name String)))'),
+           JSONExtract(if(startsWith(grouping_json, '{'), concat('[', grouping_json, ']'), grouping_json),
+                       'Array(Tuple(id String, definition Tuple(type String, name String)))'))) AS activities,
+    arrayFirst(
+        x -> match(x.1, '(?:course|ccx)-v1:') OR x.2.1 = 'http://adlnet.gov/expapi/activities/course',
+        if(object_type = 'http://adlnet.gov/expapi/activities/course',
+           arrayPushFront(activities, (object_id, (object_type, JSONExtractRaw(text, 'object', 'definition', 'name')))),
+           activities)) AS course,
+    multiIf(
+        section_number != 0, '',
+        course.1 != '', coalesce(
+            nullIf(extract(course.1, '((?:course|ccx)-v1:[^/?#\\s]+)'), ''),
+            course.1),
+        position(object_id, '-v1:') = 0, '',
+        coalesce(
+            nullIf(extract(object_id, '((?:course|ccx)-v1:[^/?#\\s+]+\\+[^/?#\\s+]+\\+[^/?#\\s+]+(?:\\+ccx@[0-9]+)?)'), ''),
+            nullIf(replaceRegexpOne(
+                extract(object_id, '((?:ccx-)?block-v1:[^/?#\\s+]+\\+[^/?#\\s+]+\\+[^/?#\\s+]+(?:\\+ccx@[0-9]+)?)'),
+                '^(ccx)?-?block-v1:', if(position(object_id, 'ccx-block-v1:') > 0, 'ccx-v1:', 'course-v1:')), ''),
+            '')) AS course_key,
+    multiIf(
+        section_number != 0, section_number,
+        course_key = '', 0,
+        -- 52 bits, exact in JavaScript; never 0, which means no section
+        greatest(bitShiftRight(sipHash64(concat(platform, '\n', course_key)), 12), 1)) AS section_id,
+
+    if(section_number != 0, '', course.2.2) AS section_title_json,
+
+    -- what is wrong with it, if anything
+    isNull(actor.objectType) AND platform = '' AND user_id = '' AS lacks_actor,
+    isNull(object.id) AND isNull(object.objectType) AND isNull(definition.type) AS lacks_object,
+    multiIf(
+        length(line) > max_line_bytes, 'line_too_long',
+        body = '', 'blank',
+        NOT (lacks_actor OR verb_id = '' OR lacks_object), if(has_time, '', 'bad_timestamp'),
+        NOT isValidJSON(body), 'not_json',
+        JSONType(body) != 'Object', 'not_object',
+        lacks_actor AND JSONType(body, 'actor') != 'Object', 'missing_actor',
+        verb_id = '', 'missing_verb',
+        lacks_object AND JSONType(body, 'object') != 'Object', 'missing_object',
+        has_time, '',
+        'bad_timestamp') AS verdict,
+
+    ifNull(s.id, '') AS own_id,
+    -- the sum of the hashes of its pieces: the same in any order of keys, less what a store adds to a statement
+    text -> arraySum(arrayMap(
+        piece -> if(piece = '', 0, cityHash64(piece)),
+        splitByChar(',', translate(text, '{}[] \t\r\n', ',,,,')))) AS hash_pieces,
+    ifNull(c.`http://oli.cmu.edu/extensions/hints_requested`, '') AS hints,
+    ifNull(result.response, '') AS response_text
+SELECT
+    verdict,
+    multiIf(
+        own_id = '', reinterpretAsUUID(substring(event_digest, 1, 16)),
+        ifNull(toUUIDOrNull(own_id), reinterpretAsUUID(MD5(own_id)))) AS event_id,
+    event_digest,
+    18446744073709551615 - toUInt64(toUnixTimestamp64Nano(received_at)) - source_line AS event_version,
+    if(own_id = '',
+       reinterpretAsUInt64(substring(event_digest, 1, 8)),
+       hash_pieces(body)
+           - if(isNull(s.stored), 0, cityHash64(concat('"stored":"', translate(assumeNotNull(s.stored), ' ', ''), '"')))
+           - if(isNull(s.version), 0, cityHash64(concat('"version":"', assumeNotNull(s.version), '"')))
+           - if(isNull(s.authority), 0, hash_pieces(concat('"authority":', assumeNotNull(s.authority))))) AS content_hash,
+    user_id,
+    platform,
+    section_id,
+    c.`http://oli.cmu.edu/extensions/project_id` AS project_id,
+    c.`http://oli.cmu.edu/extensions/publication_id` AS publication_id,
+    c.`http://oli.cmu.edu/extensions/enrollment_id` AS enrollment_id,
+    ifNull(time, toDateTime64(0, 3, 'UTC')) AS timestamp,
+    parseDateTime64BestEffortOrNull(upper(ifNull(s.stored, '')), 3, 'UTC') AS stored,
+    event_type,
+    verb_id,
+    object_id,
+    object_type,
+    coalesce(context.registration, s.registration) AS registration,
+    coalesce(c.`http://oli.cmu.edu/extensions/page_id`, c.`http://oli.cmu.edu/extensions/resource_id`) AS page_id,
+    definition.subType AS page_sub_type,
+    c.`http://oli.cmu.edu/extensions/content_element_id` AS content_element_id,
+    if(is_video, object_id, NULL) AS video_url,
+    if(is_video, r.`https://w3id.org/xapi/video/extensions/time`, NULL) AS video_time,
+    if(is_video, coalesce(r.`https://w3id.org/xapi/video/extensions/length`, c.`https://w3id.org/xapi/video/extensions/length`, definition.extensions.`https://w3id.org/xapi/video/extensions/length`), NULL) AS video_length,
+    if(is_video, r.`https://w3id.org/xapi/video/extensions/progress`, NULL) AS video_progress,
+    if(is_video, r.`https://w3id.org/xapi/video/extensions/played-segments`, NULL) AS video_played_segments,
+    if(is_video, r.`https://w3id.org/xapi/video/extensions/time-from`, NULL) AS video_seek_from,
+    if(is_video, r.`https://w3id.org/xapi/video/extensions/time-to`, NULL) AS video_seek_to,
+    c.`http://oli.cmu.edu/extensions/page_attempt_guid` AS page_attempt_guid,
+    c.`http://oli.cmu.edu/extensions/page_attempt_number` AS page_attempt_number,
+    c.`http://oli.cmu.edu/extensions/activity_attempt_guid` AS activity_attempt_guid,
+    coalesce(c.`http://oli.cmu.edu/extensions/activity_attempt_number`, definition.extensions.`http://id.tincanapi.com/extension/attempt-id`) AS activity_attempt_number,
+    c.`http://oli.cmu.edu/extensions/part_attempt_guid` AS part_attempt_guid,
+    c.`http://oli.cmu.edu/extensions/part_attempt_number` AS part_attempt_number,
+    c.`http://oli.cmu.edu/extensions/activity_id` AS activity_id,
+    c.`http://oli.cmu.edu/extensions/activity_revision_id` AS activity_revision_id,
+    c.`http://oli.cmu.edu/extensions/part_id` AS part_id,
+    result.score.raw AS score,
+    result.score.max AS out_of,
+    coalesce(result.score.scaled, if(result.score.max > 0, result.score.raw / result.score.max, NULL)) AS scaled_score,
+    result.success AS success,
+    result.completion AS completion,
+    if(startsWith(response_text, '{'),
+       coalesce(JSONExtract(response_text, 'input', 'Nullable(String)'), response_text),
+       result.response) AS response,
+    if(startsWith(hints, '['), toUInt32(JSONLength(hints)), toUInt32OrNull(hints)) AS hints_requested,
+    c.`http://oli.cmu.edu/extensions/attached_objectives` AS attached_objectives,
+    coalesce(c.`http://oli.cmu.edu/extensions/session_id`, c.`https://w3id.org/xapi/openedx/extensions/session-id`, c.`https://w3id.org/xapi/video/extensions/session-id`) AS session_id,
+    source_file,
+    source_etag,
+    source_line,
+    load_id,
+    body AS statement,
+    toUInt32(length(line) + NOT endsWith(line, '\n')) AS line_bytes,
+    multiIf(section_number != 0, toString(section_number), course_key) AS section_key,
+    if(startsWith(section_title_json, '{'),
+       coalesce(arrayFirst(x -> x != '', [JSONExtractString(section_title_json, 'en'), JSONExtractString(section_title_json, 'en-US'), JSONExtractKeysAndValues(section_title_json, 'String')[1].2]), ''),
+       '') AS section_title,
+    ifNull(c.`http://oli.cmu.edu/extensions/experiment_attributions`, '') AS experiment_attributions,
+    received_at,
+    is_rebuild
+FROM ingest
+-- down
+DROP VIEW parse_ingest
