@@ -4,6 +4,7 @@
     ├── UsageError               bad arguments (exit 2)
     │   └── SettingsError        a setting is missing or wrong (exit 2)
     ├── InputError               a file or stream could not be read
+    ├── DeliveryError            a target did not take all that was sent to it
     └── WarehouseError           ClickHouse said no
         ├── WarehouseUnavailable   cannot be reached, or timed out; trying again may help
         ├── WarehouseBusy          the embedded warehouse is open in another process
@@ -60,6 +61,13 @@ class InputError(SchoolhouseError):
 
     code = "input"
     http_status = 400
+
+
+class DeliveryError(SchoolhouseError):
+    """A target did not take what was sent, after all retries; the message says what is missing there."""
+
+    code = "delivery"
+    http_status = 502
 
 
 class WarehouseError(SchoolhouseError):

@@ -125,3 +125,74 @@ def _report(facts: dict[str, Any], as_json: bool) -> None:
         console.print_json(facts)
     else:
         console.print_facts("", facts)
+
+
+ConfigFile = Annotated[str | None, typer.Option("--config_file", help="A YAML file as xapi-db-load reads it.")]
+
+
+@app.command()
+def load_db(
+    config_file: ConfigFile = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where an earlier run stopped.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell rows, bytes and time; write nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Make a campus for Open edX Aspects and bring it where a configuration says. Without one, a small default runs."""
+    from schoolhouse.simulate.load_config import read_config
+    from schoolhouse.simulate.load_run import outlook, run_load
+
+    config = read_config(config_file)
+    if dry_run:
+        guess = outlook(config)
+        facts = {"xapi statements": guess.statements, **{f"{name} rows": rows for name, rows in guess.rows.items()}}
+        _report(facts | {"statement bytes": guess.size_bytes, "seconds": round(guess.seconds, 1)}, as_json)
+        return
+    with console.progress() as bar:
+        tasks: dict[str, Any] = {}
+
+        def advance(dataset: str, rows: int, expected: int) -> None:
+            if dataset not in tasks:
+                tasks[dataset] = bar.add_task(dataset, total=expected or None, note="")
+            task = next(one for one in bar.tasks if one.id == tasks[dataset])
+            rate = (task.completed + rows) / (task.elapsed or 1e-9)
+            bar.update(tasks[dataset], advance=rows, note=f"{rate:,.0f}/s")
+
+        done = run_load(config, resume=resume, on_progress=advance)
+    _print_delivered(done, as_json, to_stderr=config.backend == "vector")
+
+
+@app.command(name="load-db-from-s3")
+def load_db_from_s3(
+    config_file: Annotated[str, typer.Option("--config_file", help="A YAML file as xapi-db-load reads it.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Let ClickHouse load the CSV files that an earlier run wrote to S3."""
+    from schoolhouse.simulate.load_config import read_load_config
+    from schoolhouse.simulate.load_run import load_from_s3
+
+    _print_delivered(load_from_s3(read_load_config(config_file)), as_json, to_stderr=False)
+
+
+def _print_delivered(done: list[Any], as_json: bool, *, to_stderr: bool) -> None:
+    """What was written, where and how fast. Standard output belongs to the log lines where those go there."""
+    from dataclasses import asdict
+
+    if as_json and not to_stderr:
+        console.print_json([asdict(one) for one in done])
+        return
+    rows = [
+        (
+            one.dataset,
+            one.where,
+            one.rows,
+            console.size(one.size_bytes),
+            round(one.rows / max(one.seconds, 1e-9)),
+            one.note,
+        )
+        for one in done
+    ]
+    if to_stderr:
+        for row in rows:
+            typer.echo(" ".join(map(console.cell, row)), err=True)
+        return
+    console.print_table("", ("dataset", "where", "rows", "size", "rows/s", "note"), rows)

@@ -24,6 +24,7 @@ from schoolhouse.simulate.campus import (
     course_of,
     enrolled,
     learners_of,
+    stream,
 )
 from schoolhouse.simulate.practice import Practice, practise
 from schoolhouse.simulate.series import never_back, occurrence
@@ -86,7 +87,7 @@ def story_of(plan: Plan, chunk: Chunk, visits: int, random: np.random.Generator)
     """Let the enrolments of a chunk make about `visits` visits between them."""
     course = course_of(plan, chunk.section.course_number)
     learners = learners_of(plan)
-    enrolments = _enrol(plan, chunk, learners, random)
+    enrolments = enrolments_of(plan, chunk)
     plain = _visits(plan, course, chunk, enrolments, learners, visits, random)
     watching = watch(plan.rates, course, plain.page, learners.persistence[enrolments.learner[plain.enrolment]], random)
     practice = practise(
@@ -96,8 +97,10 @@ def story_of(plan: Plan, chunk: Chunk, visits: int, random: np.random.Generator)
     return Story(chunk, course, enrolments, timed, practice, watching)
 
 
-def _enrol(plan: Plan, chunk: Chunk, learners: Learners, random: np.random.Generator) -> Enrolments:
-    rates, section = plan.rates, chunk.section
+def enrolments_of(plan: Plan, chunk: Chunk) -> Enrolments:
+    """When the learners of a chunk enrol, and when and how they leave; the same for whoever asks."""
+    rates, section, learners = plan.rates, chunk.section, learners_of(plan)
+    random = stream(plan, "enrolments", chunk.index)
     learner = enrolled(plan, section)[chunk.first : chunk.last]
     count = len(learner)
     term_ms = plan.length_days * DAY_MS

@@ -80,10 +80,11 @@ def _of_size(plan: Plan, chunk: Chunk, random: np.random.Generator) -> tuple[Sto
         count = sum(len(batch) for batch in batches)
         if count >= chunk.statements:
             return story, _cut(story, batches, count - chunk.statements, random)
-        if count <= before:  # more visits, and no more of them end before the term does
+        growth = min(2.0, chunk.statements / max(count, 1)) * 1.05
+        if growth > 1.3 and count < before * 1.05:  # many more visits, and no more of them end before the term does
             break
         before = count
-        visits = int(visits * min(2.0, chunk.statements / max(count, 1)) * 1.05) + 10
+        visits = int(visits * growth) + 10
     raise UsageError(
         f"{chunk.last - chunk.first} learners cannot make {chunk.statements:,} statements in {plan.length_days} days.",
         hint="Ask for fewer statements, or for more learners, sections or days.",

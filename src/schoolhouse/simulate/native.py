@@ -6,6 +6,9 @@ variable-length integers; a UUID is two little-endian halves; a string is its le
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -57,3 +60,32 @@ def string_bytes(values: pa.BinaryArray) -> bytes:
     start, end = joined.offset, joined.offset + len(joined)
     offsets = np.frombuffer(joined.buffers()[1], dtype=np.int32)
     return bytes(joined.buffers()[2][int(offsets[start]) : int(offsets[end])].to_pybytes())
+
+
+def native_rows(columns: Sequence[tuple[str, str]], rows: Sequence[tuple[Any, ...]]) -> bytes:
+    """Rows of plain values as one block; times come as text, as CSV has them."""
+    block = [varint(len(columns)) + varint(len(rows))]
+    for (name, kind), values in zip(columns, zip(*rows, strict=True), strict=True):
+        block += [named(name), named(kind), _ENCODERS[kind](values)]
+    return b"".join(block)
+
+
+def _strings(values: Sequence[str]) -> bytes:
+    return b"".join(named(value) for value in values)
+
+
+def _times(values: Sequence[str]) -> bytes:
+    return np.array(values, dtype="datetime64[us]").astype("<i8").tobytes()
+
+
+def _uuids(values: Sequence[str]) -> bytes:
+    return uuid_bytes(np.frombuffer("".join(values).encode(), dtype=np.uint8).reshape(-1, 36))
+
+
+_ENCODERS: Final[dict[str, Callable[[Sequence[Any]], bytes]]] = {
+    "String": _strings,
+    "DateTime64(6)": _times,
+    "UUID": _uuids,
+    "Int32": lambda values: np.array(values, dtype="<i4").tobytes(),
+    "Bool": lambda values: np.array(values, dtype=np.uint8).tobytes(),
+}

@@ -186,6 +186,10 @@ def _grades(plan: Plan, story: Story) -> list[Batch]:
 def _forum(plan: Plan, story: Story, random: np.random.Generator) -> list[Batch]:
     count = len(story.visits.page)
     started = np.flatnonzero(random.random(count) < plan.rates.post_share)
+    if plan.sizes:  # a configured course has so many threads and no more, shared out over its chunks
+        section, chunk = story.chunk.section, story.chunk
+        most = plan.sizes[section.index].posts
+        started = started[: most * chunk.last // section.learners - most * chunk.first // section.learners]
     replied = np.flatnonzero(random.random(count) < plan.rates.reply_share)
     made = [_in_visit(story, "thread_posted", "forum", started, 21_000, thread=started)]
     if len(started):

@@ -10,18 +10,18 @@ import json
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import IO, Any, Final, Literal, Protocol, get_args
+from typing import IO, Any, Final, Literal, Protocol, TypeVar, get_args
 
 import pyarrow as pa
 
-from schoolhouse.errors import InputError, UsageError
+from schoolhouse.errors import DeliveryError, InputError, UsageError
 from schoolhouse.simulate.campus import Chunk, Plan, chunks_of
 from schoolhouse.simulate.chunks import Layout, Lines, make_chunk
 from schoolhouse.simulate.native import native_block
@@ -30,6 +30,7 @@ from schoolhouse.simulate.truth import Tally, Truth
 Format = Literal["jsonl", "jsonl.gz", "jsonl.zst", "csv.gz", "parquet", "native"]
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 Progress = Callable[[int, int], None]
+Made = TypeVar("Made")
 
 GZIP_LEVEL: Final = 1  # of igzip: ten times as fast as zlib's level 6 at nearly its size
 ZSTD_LEVEL: Final = 1
@@ -103,16 +104,19 @@ def _made(plan: Plan, form: Format, chunk: Chunk) -> Part:
     return Part(chunk, encode(lines, form), len(lines.lines), lines.tally)
 
 
-def parts_of(plan: Plan, form: Format, *, workers: int = 0, first: int = 0) -> Iterator[Part]:
-    """The chunks of a run, encoded, in order, from the chunk `first` on; `workers` 0 means one a core."""
-    chunks = chunks_of(plan)[first:]
-    make = partial(_made, plan, form)
+def parts_of(plan: Plan, form: Format, *, workers: int = 0) -> Iterator[Part]:
+    """The chunks of a run, encoded, in order; `workers` 0 means one a core."""
+    return in_order(partial(_made, plan, form), chunks_of(plan), workers=workers)
+
+
+def in_order(make: Callable[[Chunk], Made], chunks: Sequence[Chunk], *, workers: int = 0) -> Iterator[Made]:
+    """What `make` makes of each chunk, in order, made by several processes if it is worth it."""
     workers = min(workers or os.cpu_count() or 1, len(chunks))
     if workers <= 1 or sum(chunk.statements for chunk in chunks) < _ALONE_BELOW:
         yield from map(make, chunks)
         return
     # A bounded queue in order: memory does not grow with the run, and a slow target slows the workers.
-    waiting: deque[Future[Part]] = deque()
+    waiting: deque[Future[Made]] = deque()
     left = iter(chunks)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         try:
@@ -153,9 +157,9 @@ def write_statements(
     return Written(target, truth_target, truth.statements, lines, size, time.monotonic() - started)
 
 
-def write_truth(truth: Truth, target: str) -> None:
+def write_truth(truth: Truth, target: str, *, s3_key: str = "", s3_secret: str = "") -> None:
     """Write `truth.json`."""
-    with open_target(target) as stream:
+    with open_target(target, s3_key=s3_key, s3_secret=s3_secret) as stream:
         stream.write(json.dumps(truth.as_dict(), indent=1, ensure_ascii=False).encode() + b"\n")
 
 
@@ -170,8 +174,11 @@ def targets(out: str, form: Format) -> tuple[str, str]:
     return out, str(Path(out).parent / "truth.json")
 
 
-def open_target(target: str) -> AbstractContextManager[IO[bytes]]:
-    """Open a local file, making its directory, or an address through smart_open, without compression of its own."""
+def open_target(target: str, *, s3_key: str = "", s3_secret: str = "") -> AbstractContextManager[IO[bytes]]:
+    """Open a local file, making its directory, or an address through smart_open, without compression of its own.
+
+    Without keys S3 is reached as the environment says; AWS_ENDPOINT_URL names another server than Amazon's.
+    """
     if "://" not in target:
         path = Path(target)
         try:
@@ -185,7 +192,17 @@ def open_target(target: str) -> AbstractContextManager[IO[bytes]]:
         raise UsageError(
             f"Writing to {target.split('://', 1)[0]}:// needs smart_open.", hint="Install schoolhouse[s3]."
         ) from None
-    stream: AbstractContextManager[IO[bytes]] = smart_open.open(target, "wb", compression="disable")
+    options: dict[str, Any] = {}
+    if s3_key:
+        import boto3
+
+        options["client"] = boto3.client("s3", aws_access_key_id=s3_key, aws_secret_access_key=s3_secret)
+    try:
+        stream: AbstractContextManager[IO[bytes]] = smart_open.open(
+            target, "wb", compression="disable", transport_params=options
+        )
+    except Exception as error:  # smart_open lets each store raise errors of its own
+        raise DeliveryError(f"Cannot write to {target}: {type(error).__name__}.") from None
     return stream
 
 
