@@ -36,6 +36,12 @@ def statements(
     malformed: Annotated[float, typer.Option(min=0, max=1, help="Share of lines that are no statement.")] = 0.0,
     missing_fields: Annotated[float, typer.Option(min=0, max=1, help="Share of lines that lack a part.")] = 0.0,
     rate: Annotated[list[str] | None, typer.Option(help="Another rate, as name=value; may be repeated.")] = None,
+    quirks: Annotated[
+        bool, typer.Option("--quirks", help="Torus statements with Torus's departures from xAPI.")
+    ] = False,
+    into_warehouse: Annotated[
+        bool, typer.Option("--into-warehouse", help="Load our warehouse; OUT is where truth.json goes.")
+    ] = False,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell lines, bytes and time; write nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
@@ -52,6 +58,7 @@ def statements(
         seed=seed,
         start=start.date(),
         host=host.rstrip("/"),
+        quirks=quirks,
         rates=_rates(rate or []),
         flaws=Imperfections(
             duplicates=duplicates,
@@ -61,7 +68,10 @@ def statements(
             missing_fields=missing_fields,
         ),
     )
-    _report(_estimated(plan, out, form) if dry_run else _written(plan, out, form, workers), as_json)
+    if dry_run:
+        _report(_estimated(plan, out, form), as_json)
+        return
+    _report(_written(plan, out, "" if into_warehouse else form, workers), as_json)
 
 
 def _rates(pairs: list[str]) -> Any:
@@ -97,8 +107,12 @@ def _estimated(plan: Any, out: str, form: Any) -> dict[str, Any]:
 
 
 def _written(plan: Any, out: str, form: Any, workers: int) -> dict[str, Any]:
+    """Write files in a form, or, where there is none, load the warehouse."""
     from schoolhouse.simulate import write_statements
     from schoolhouse.simulate.campus import chunks_of
+    from schoolhouse.simulate.into_warehouse import load_with_truth
+    from schoolhouse.warehouse import migrations
+    from schoolhouse.warehouse.connection import open_warehouse
 
     total = sum(chunk.statements for chunk in chunks_of(plan))
     with console.progress() as bar:
@@ -108,7 +122,12 @@ def _written(plan: Any, out: str, form: Any, workers: int) -> dict[str, Any]:
             elapsed = bar.tasks[task].elapsed or 1e-9
             bar.update(task, completed=lines, note=f"{lines / elapsed:,.0f}/s {console.size(size)}")
 
-        done = write_statements(plan, out, form, workers=workers, on_progress=advance)
+        if form:
+            done = write_statements(plan, out, form, workers=workers, on_progress=advance)
+        else:
+            with open_warehouse(console.settings(), who="simulate statements") as warehouse:
+                migrations.require_current(warehouse)
+                done = load_with_truth(warehouse, plan, out, workers=workers, on_progress=advance)
     return {
         "written": done.out,
         "truth": done.truth,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 from schoolhouse.simulate.campus import Plan
 from schoolhouse.simulate.truth import Truth
@@ -11,6 +12,7 @@ from schoolhouse.warehouse.connection import Warehouse
 from schoolhouse.warehouse.loads import LoadSummary, start_load
 
 SOURCE = "simulated campus"
+BLOCK_BYTES = 8_000_000
 
 
 def load_statements(
@@ -20,12 +22,23 @@ def load_statements(
     truth, lines, size = Truth(plan), 0, 0
     with start_load(warehouse, route="direct", source=SOURCE) as load:
         for part in parts_of(plan, "jsonl", workers=workers):
-            load.add_lines(part.data, source_file=SOURCE, first_line=lines + 1)
-            lines, size = lines + part.lines, size + len(part.data)
+            for block in slices(part.data):
+                lines += load.add_lines(block, source_file=SOURCE, first_line=lines + 1)
+                size += len(block)
             truth.add(part.chunk, part.tally)
             if on_progress:
                 on_progress(lines, size)
     return load.summary, truth
+
+
+def slices(lines: bytes) -> Iterator[bytes]:
+    """Whole lines, some megabytes at a time: the engine needs a multiple of a block's size to map it."""
+    at = 0
+    while at < len(lines):
+        end = lines.rfind(b"\n", at, at + BLOCK_BYTES) + 1
+        end = end or lines.find(b"\n", at) + 1 or len(lines)  # a line longer than a block goes alone
+        yield lines[at:end]
+        at = end
 
 
 def load_with_truth(

@@ -173,7 +173,7 @@ def _timing_log(config: LoadConfig) -> Iterator[None]:
     log.addHandler(handler)
     log.setLevel(logging.DEBUG)
     try:
-        log.info("%s: %d statements in batches of %d", config.backend, config.statements, config["batch_size"])
+        log.info("begun: backend %s, %d statements", config.backend, config.statements)
         yield
         log.info("done")
     finally:
