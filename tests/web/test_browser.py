@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.web.conftest import ServeProcess
+from tests.web.conftest import ServeProcess, serve_processes
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or ""
 ARGUMENTS = [
@@ -52,9 +52,10 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
-@pytest.fixture
-def served(campus_dir: Path, start_serve: Callable[[Path], ServeProcess]) -> ServeProcess:
-    return start_serve(campus_dir)
+@pytest.fixture(scope="module")
+def served(campus_dir: Path) -> Iterator[ServeProcess]:
+    with serve_processes() as start:
+        yield start(campus_dir)
 
 
 @pytest.fixture
