@@ -6,6 +6,7 @@
     ├── InputError               a file or stream could not be read
     ├── NotFound                 nothing has this name or address
     ├── AccessRefused            the caller did not show who they are, or may not do this
+    ├── DeliveryError            a target did not take all that was sent to it
     └── WarehouseError           ClickHouse said no
         ├── WarehouseUnavailable   cannot be reached, or timed out; trying again may help
         ├── WarehouseBusy          the embedded warehouse is open in another process
@@ -76,6 +77,13 @@ class AccessRefused(SchoolhouseError):
 
     code = "access_refused"
     http_status = 403
+
+
+class DeliveryError(SchoolhouseError):
+    """A target did not take what was sent, after all retries; the message says what is missing there."""
+
+    code = "delivery"
+    http_status = 502
 
 
 class WarehouseError(SchoolhouseError):

@@ -10,8 +10,7 @@ import sys
 
 import typer
 
-from schoolhouse.cli import console
-from schoolhouse.cli.serve import serve
+from schoolhouse.cli import console, demo, doctor, ingest, query, serve, simulate, warehouse
 
 app = typer.Typer(
     name="schoolhouse",
@@ -38,7 +37,15 @@ def common(
     console.configure(verbose=verbose, quiet=quiet)
 
 
-app.command()(serve)
+app.command()(demo.demo)
+app.command()(serve.serve)
+app.command()(ingest.ingest)
+app.command()(ingest.validate)
+app.command()(warehouse.reprocess)
+app.command()(query.query)
+app.command()(doctor.doctor)
+app.add_typer(warehouse.app, name="warehouse")
+app.add_typer(simulate.app, name="simulate")
 
 
 def main() -> None:
