@@ -10,6 +10,7 @@ import pytest
 from schoolhouse.settings import Settings
 from schoolhouse.warehouse import maintenance, migrations
 from schoolhouse.warehouse.connection import Warehouse, open_warehouse
+from schoolhouse.warehouse.statements import statement as statement_file
 from tests.warehouse.loading import load_lines, rows, statement, value
 
 EVENTS = "SELECT * EXCEPT(inserted_at) FROM raw_events FINAL ORDER BY event_id"
@@ -92,5 +93,5 @@ def test_retention_follows_the_settings_and_is_off_by_default(warehouse_settings
         forever = settings.model_copy(update={"raw_events_retention_months": 0})
     with open_warehouse(forever, who="tests") as warehouse:
         maintenance.apply_retention(warehouse)
-        ddl = value(warehouse, "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = 'raw_events'")
+        ddl = warehouse.ask(statement_file("read_table_ddl"), {"table": "raw_events"}, why="look").value()
         assert "TTL" not in ddl
