@@ -207,6 +207,7 @@ WITH
         if(object_type = 'http://adlnet.gov/expapi/activities/course',
            arrayPushFront(activities, (object_id, (object_type, JSONExtractRaw(text, 'object', 'definition', 'name')))),
            activities)) AS course,
+    extract(object_id, 'block-v1:([^/?#\\s+]+\\+[^/?#\\s+]+\\+[^/?#\\s+]+(?:\\+ccx@[0-9]+)?)') AS block_run,
     multiIf(
         section_number != 0, '',
         course.1 != '', coalesce(
@@ -216,9 +217,7 @@ WITH
         position(object_id, '-v1:') = 0, '',
         coalesce(
             nullIf(extract(object_id, '((?:course|ccx)-v1:[^/?#\\s+]+\\+[^/?#\\s+]+\\+[^/?#\\s+]+(?:\\+ccx@[0-9]+)?)'), ''),
-            nullIf(replaceRegexpOne(
-                extract(object_id, '((?:ccx-)?block-v1:[^/?#\\s+]+\\+[^/?#\\s+]+\\+[^/?#\\s+]+(?:\\+ccx@[0-9]+)?)'),
-                '^(ccx)?-?block-v1:', if(position(object_id, 'ccx-block-v1:') > 0, 'ccx-v1:', 'course-v1:')), ''),
+            if(block_run = '', '', concat(if(position(object_id, 'ccx-block-v1:') > 0, 'ccx-v1:', 'course-v1:'), block_run)),
             '')) AS course_key,
     multiIf(
         section_number != 0, section_number,
