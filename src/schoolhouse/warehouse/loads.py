@@ -210,6 +210,7 @@ def insert_limits() -> dict[str, Any]:
     return {
         "max_insert_threads": 2,
         "min_insert_block_size_rows": 65_536,
+        "short_circuit_function_evaluation": "disable",  # its copies cost gigabytes where lines are mixed
         "min_insert_block_size_bytes": 134_217_728,
         "optimize_on_insert": 0,  # FINAL and merges remove duplicates; doing it a block at a time costs a third more
     }

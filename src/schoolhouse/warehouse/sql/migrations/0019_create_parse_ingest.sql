@@ -2,7 +2,8 @@
 -- The line is parsed once, with one typed JSONExtract; every column is picked from the result. Nothing here may throw: a
 -- view that throws leaves the rows of the other views behind. All fields are Nullable, or a wrong type would turn into
 -- 0 or '' without a word. An array in the place of an object is read by position: the fields `[]` catch it. Verdicts, event
--- types and fields are explained in docs/mapping.md.
+-- types and fields are explained in docs/mapping.md. Loads run it without short-circuit evaluation, which copies the parsed
+-- columns for each branch (gigabytes for a block of mixed lines), so what is dear gets '' where it is not needed.
 -- up
 CREATE MATERIALIZED VIEW parse_ingest TO parsed_statements AS
 WITH
@@ -205,19 +206,20 @@ WITH
     arrayFirst(
         x -> match(x.1, '(?:^|/)(?:course|ccx)-v1:') OR x.2.1 = 'http://adlnet.gov/expapi/activities/course',
         if(object_type = 'http://adlnet.gov/expapi/activities/course',
-           arrayPushFront(activities, (object_id, (object_type, JSONExtractRaw(text, 'object', 'definition', 'name')))),
+           arrayPushFront(activities, (object_id, (object_type, JSONExtractRaw(if(object_type = 'http://adlnet.gov/expapi/activities/course', text, ''), 'object', 'definition', 'name')))),
            activities)) AS course,
-    extract(object_id, 'block-v1:([^/?#\\s+]+\\+[^/?#\\s+]+\\+[^/?#\\s+]+(?:\\+ccx@[0-9]+)?)') AS block_run,
+    if(section_number != 0 OR course.1 != '', '', object_id) AS run_text,
+    extract(run_text, 'block-v1:([^/?#\\s+]+\\+[^/?#\\s+]+\\+[^/?#\\s+]+(?:\\+ccx@[0-9]+)?)') AS block_run,
     multiIf(
         section_number != 0, '',
         course.1 != '', coalesce(
             nullIf(extract(course.1, '((?:course|ccx)-v1:[^/?#\\s+]+\\+[^/?#\\s+]+\\+[^/?#\\s+]+(?:\\+ccx@[0-9]+)?)'), ''),
             nullIf(extract(course.1, '((?:course|ccx)-v1:[^/?#\\s]+)'), ''),
             course.1),
-        position(object_id, '-v1:') = 0, '',
+        position(run_text, '-v1:') = 0, '',
         coalesce(
-            nullIf(extract(object_id, '((?:course|ccx)-v1:[^/?#\\s+]+\\+[^/?#\\s+]+\\+[^/?#\\s+]+(?:\\+ccx@[0-9]+)?)'), ''),
-            if(block_run = '', '', concat(if(position(object_id, 'ccx-block-v1:') > 0, 'ccx-v1:', 'course-v1:'), block_run)),
+            nullIf(extract(run_text, '((?:course|ccx)-v1:[^/?#\\s+]+\\+[^/?#\\s+]+\\+[^/?#\\s+]+(?:\\+ccx@[0-9]+)?)'), ''),
+            if(block_run = '', '', concat(if(position(run_text, 'ccx-block-v1:') > 0, 'ccx-v1:', 'course-v1:'), block_run)),
             '')) AS course_key,
     multiIf(
         section_number != 0, section_number,
@@ -230,15 +232,17 @@ WITH
     -- what is wrong with it, if anything: what looks like a statement is one, and only the rest is looked at closely
     isNotNull(actor.`[]`) OR (isNull(actor.objectType) AND platform = '' AND user_id = '') AS lacks_actor,
     isNotNull(object.`[]`) OR (isNull(object.id) AND isNull(object.objectType) AND isNull(definition.type)) AS lacks_object,
+    startsWith(body, '{') AND NOT (lacks_actor OR verb_id = '' OR lacks_object) AS looks_whole,
+    if(looks_whole, '', body) AS suspect,
     multiIf(
         length(body) > max_line_bytes, 'line_too_long',
         body = '', 'blank',
-        startsWith(body, '{') AND NOT (lacks_actor OR verb_id = '' OR lacks_object), if(has_time, '', 'bad_timestamp'),
-        NOT isValidJSON(body), 'not_json',
-        JSONType(body) != 'Object', 'not_object',
-        lacks_actor AND JSONType(body, 'actor') != 'Object', 'missing_actor',
+        looks_whole, if(has_time, '', 'bad_timestamp'),
+        NOT isValidJSON(suspect), 'not_json',
+        JSONType(suspect) != 'Object', 'not_object',
+        lacks_actor AND JSONType(suspect, 'actor') != 'Object', 'missing_actor',
         verb_id = '', 'missing_verb',
-        lacks_object AND JSONType(body, 'object') != 'Object', 'missing_object',
+        lacks_object AND JSONType(suspect, 'object') != 'Object', 'missing_object',
         has_time, '',
         'bad_timestamp') AS verdict,
 
@@ -258,7 +262,7 @@ SELECT
     18446744073709551615 - toUInt64(toUnixTimestamp64Nano(received_at)) - source_line AS event_version,
     if(own_id = '',
        reinterpretAsUInt64(substring(event_digest, 1, 8)),
-       hash_pieces(body)
+       hash_pieces(if(own_id = '', '', body))
            - if(isNull(s.stored), 0, cityHash64(concat('"stored":"', translate(assumeNotNull(s.stored), ' ', ''), '"')))
            - if(isNull(s.version), 0, cityHash64(concat('"version":"', assumeNotNull(s.version), '"')))
            - if(isNull(s.authority), 0, hash_pieces(concat('"authority":', assumeNotNull(s.authority))))) AS content_hash,
@@ -300,7 +304,7 @@ SELECT
     result.success AS success,
     result.completion AS completion,
     if(startsWith(response_text, '{'),
-       coalesce(JSONExtract(response_text, 'input', 'Nullable(String)'), response_text),
+       coalesce(JSONExtract(if(startsWith(response_text, '{'), response_text, ''), 'input', 'Nullable(String)'), response_text),
        result.response) AS response,
     if(startsWith(hints, '['), toUInt32(JSONLength(hints)), toUInt32OrNull(hints)) AS hints_requested,
     c.`http://oli.cmu.edu/extensions/attached_objectives` AS attached_objectives,
