@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from schoolhouse.errors import UsageError
 from schoolhouse.simulate import openedx, torus
 from schoolhouse.simulate.batch import Batch
-from schoolhouse.simulate.behaviour import Story, story_of
+from schoolhouse.simulate.behaviour import Story, enrolments_of, story_of
 from schoolhouse.simulate.campus import DAY_MS, Chunk, Ints, Plan, chunks_of, stream
 from schoolhouse.simulate.flaws import REASONS, Flawed, broken, flaw_rows
 from schoolhouse.simulate.pieces import Bytes, Lexicon, Template, moments, uuids
@@ -30,6 +30,7 @@ Layout = Literal["jsonl", "csv", "plain"]
 _MARGIN: Final = 1.05  # visits made above the estimate, so that one round usually does
 _TRIAL_STATEMENTS_PER_VISIT: Final = 8
 _MAX_ROUNDS: Final = 12
+_LEAST_VISIT_SECONDS: Final = 20  # a mean visit takes some minutes
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,11 @@ def _of_size(plan: Plan, chunk: Chunk, random: np.random.Generator) -> tuple[Sto
     """A story that makes exactly as many statements as the chunk is to have."""
     visits = int(chunk.statements / _statements_per_visit(plan, chunk.section.course_number) * _MARGIN) + 5
     before = 0
+    enrolments = enrolments_of(plan, chunk)
+    room = (enrolments.end_ms - enrolments.start_ms).sum() / 1000 / _LEAST_VISIT_SECONDS
     for _ in range(_MAX_ROUNDS):
+        if visits > room:
+            break
         story, batches = _told(plan, chunk, visits, random)
         count = sum(len(batch) for batch in batches)
         if count >= chunk.statements:
