@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from schoolhouse.cli import console, doctor, ingest, query, simulate, warehouse
+from schoolhouse.cli import console, demo, doctor, ingest, query, serve, simulate, warehouse
 
 app = typer.Typer(
     name="schoolhouse",
@@ -37,6 +37,8 @@ def common(
     console.configure(verbose=verbose, quiet=quiet)
 
 
+app.command()(demo.demo)
+app.command()(serve.serve)
 app.command()(ingest.ingest)
 app.command()(ingest.validate)
 app.command()(warehouse.reprocess)
