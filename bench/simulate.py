@@ -21,6 +21,7 @@ from random import Random
 
 PLAIN_STATEMENTS = 30_000
 OUR_STATEMENTS = 2_000_000
+ROUNDS = 3  # the best of each counts, since other work disturbs
 PROMISED = {"jsonl.gz": 20, "csv.gz": 20, "jsonl.zst": 30}
 
 
@@ -80,12 +81,14 @@ def plain_rate(directory: Path) -> tuple[float, float]:
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        plain, size = plain_rate(directory)
+        plain, size = max(plain_rate(directory) for _ in range(ROUNDS))
         print(f"simulate: plain csv.gz of {size:.0f}-byte statements: {plain:,.0f}/s on one thread")
         for dialect in ("openedx", "torus"):
             for form, promised in PROMISED.items():
                 out = directory / f"campus.{form}"
-                line = _run(dialect, form, out)
+                line = max(
+                    (_run(dialect, form, out) for _ in range(ROUNDS)), key=lambda run: run["statements_per_second"]
+                )
                 rate = line["statements_per_second"]
                 verdict = "kept" if rate >= promised * plain else "MISSED"
                 print(

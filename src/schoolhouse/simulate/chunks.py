@@ -8,7 +8,7 @@ Nothing here depends on which process makes the chunk, so any number of workers 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import ModuleType
 from typing import Final, Literal
 
@@ -38,7 +38,7 @@ class Lines:
     """The lines of a chunk in the order of the file, each with its row id and its time (µs since 1970)."""
 
     lines: pa.BinaryArray
-    row_ids: Bytes
+    row_ids: Bytes  # empty for `jsonl`, which has no columns
     at_micros: Ints
     tally: Tally
 
@@ -63,7 +63,7 @@ def make_chunk(plan: Plan, chunk: Chunk, layout: Layout = "jsonl") -> Lines:
     _break_lines(numbers, flawed, lexicon, statements.margins(layout))
     return Lines(
         lines=lexicon.joined(numbers),
-        row_ids=statements.ids[flawed.source],
+        row_ids=np.zeros((0, 36), np.uint8) if layout == "jsonl" else statements.ids[flawed.source],
         at_micros=statements.at_micros[flawed.source],
         tally=tally,
     )
@@ -155,8 +155,12 @@ class _Statements:
         self._at_ms = (at + story.enrolments.clock_ms[who])[order]
         # Torus stops at milliseconds.
         self._micros = random.integers(0, 1000, len(at)) if plan.dialect == "openedx" else np.zeros(len(at), np.int64)
-        self.ids = uuids(random, len(at))
         self._tables = DIALECTS[plan.dialect].tables(plan, story, random)
+
+    @cached_property
+    def ids(self) -> Bytes:
+        """An id for each statement: its own in Open edX, only the row's in Torus, which often needs none."""
+        return uuids(stream(self._plan, "ids", self._story.chunk.index), len(self._rank))
 
     @property
     def at_micros(self) -> Ints:
@@ -175,7 +179,7 @@ class _Statements:
         lead, tail = self.margins(layout)
         width = lead + max(len(template.parts) for template in templates.values()) + tail
         numbers = np.full((len(self._rank), width), lexicon.empty, dtype=np.int32)
-        first = self._first_pieces(lexicon)
+        first = self._first_pieces(lexicon, layout)
         every = np.arange(len(self._rank))
         if layout == "csv":
             emitted = moments(self._at_ms, separator=" ", micros=self._micros, suffix="")
@@ -197,12 +201,14 @@ class _Statements:
             numbers[rows, lead : lead + block.shape[1]] = block
         return numbers
 
-    def _first_pieces(self, lexicon: Lexicon) -> dict[str, int]:
+    def _first_pieces(self, lexicon: Lexicon, layout: Layout) -> dict[str, int]:
         if self._plan.dialect == "openedx":
             times = moments(self._at_ms, micros=self._micros, suffix="+00:00")
         else:
             times = moments(self._at_ms)
-        first = {"id": lexicon.table(self.ids), "timestamp": lexicon.table(times)}
+        first = {"timestamp": lexicon.table(times)}
+        if self._plan.dialect == "openedx" or layout == "csv":
+            first["id"] = lexicon.table(self.ids)
         return first | {name: lexicon.table(pieces) for name, pieces in self._tables.items()}
 
 
