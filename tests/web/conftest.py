@@ -128,14 +128,14 @@ def campus_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return data_dir
 
 
-@pytest.fixture
-def start_serve() -> Iterator[Callable[[Path], ServeProcess]]:
-    """Starts `schoolhouse serve` on a free port; what is still running at the end is stopped."""
+@contextmanager
+def serve_processes() -> Iterator[Callable[[Path], ServeProcess]]:
+    """Starts `schoolhouse serve` on free ports; what is still running at the end is stopped."""
     started: list[ServeProcess] = []
 
-    def start(data_dir: Path, *arguments: str) -> ServeProcess:
+    def start(data_dir: Path) -> ServeProcess:
         process = subprocess.Popen(
-            schoolhouse("serve", "--port", "0", *arguments),
+            schoolhouse("serve", "--port", "0"),
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=data_dir, env=environment(data_dir),
         )  # fmt: skip
         assert process.stdout is not None
@@ -150,3 +150,10 @@ def start_serve() -> Iterator[Callable[[Path], ServeProcess]]:
         served.process.wait(timeout=30)
         assert served.process.stdout is not None
         served.process.stdout.close()
+
+
+@pytest.fixture
+def start_serve() -> Iterator[Callable[[Path], ServeProcess]]:
+    """Starts `schoolhouse serve` for the time of a test."""
+    with serve_processes() as start:
+        yield start

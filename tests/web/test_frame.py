@@ -6,8 +6,9 @@ import gzip
 
 import pytest
 
+from schoolhouse.settings import Settings
 from schoolhouse.web.frame import is_local
-from tests.web.conftest import Site
+from tests.web.conftest import Site, serving
 
 
 @pytest.mark.parametrize("path", ["/", "/nowhere", "/api/sections", "/healthz", "/sections/42@torus.example"])
@@ -53,3 +54,21 @@ def test_pages_are_compressed_where_the_browser_takes_that(site: Site) -> None:
 )
 def test_listening_beyond_this_machine_is_noticed(host: str, local: bool) -> None:
     assert is_local(host) is local
+
+
+def test_our_own_failure_tells_the_caller_nothing_and_the_log_all(
+    campus_settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError("a detail of ours")
+
+    with serving(campus_settings) as site:
+        site.app.add_api_route("/api/fail", fail, include_in_schema=False)
+        site.app.add_api_route("/fail", fail, include_in_schema=False)
+        reply, page = site.get("/api/fail"), site.page("/fail")
+    assert (reply.status, reply.json()["error"]["code"]) == (500, "internal")
+    assert page.status == 500
+    for answer in (reply, page):
+        assert "a detail of ours" not in answer.text
+        assert "content-security-policy" in answer.headers
+    assert "a detail of ours" in caplog.text

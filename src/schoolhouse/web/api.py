@@ -184,7 +184,10 @@ def query(
     state = state_of(request)
     if not credentials or not secrets.compare_digest(credentials.credentials.encode(), state.operator_token.encode()):
         raise AccessRefused("This needs the token of the running serve.", hint="It stands in <data_dir>/serve.json.")
-    limits: dict[str, Any] = {"max_execution_time": state.settings.clickhouse_timeout_seconds}
+    limits: dict[str, Any] = {
+        "max_execution_time": state.settings.clickhouse_timeout_seconds,
+        "output_format_json_quote_64bit_integers": 0,  # as `schoolhouse query` asks when it opens the warehouse itself
+    }
     # A handle of its own: a SET in the question must not stay behind on one that pages use.
     with open_warehouse(state.settings, role="reader", who="operator") as warehouse:
         answer = warehouse.ask_bytes(question.sql, output_format=question.format, why="query", limits=limits)

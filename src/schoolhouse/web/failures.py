@@ -52,15 +52,14 @@ def install(app: FastAPI) -> None:
     async def ours(request: Request, error: Exception) -> Response:
         return failure_response(request, _as_ours(error))
 
-    async def unexpected(request: Request, _: Exception) -> Response:
-        # The server logs the traceback; the caller learns nothing about our insides.
-        failure = _Unexpected("Something went wrong here.", hint="The log of the server says what.")
-        return failure_response(request, failure)
-
     app.add_exception_handler(SchoolhouseError, ours)
     app.add_exception_handler(RequestValidationError, ours)
     app.add_exception_handler(HTTPException, _of_http)
-    app.add_exception_handler(Exception, unexpected)
+
+
+def unexpected_response(request: Request) -> Response:
+    """The answer when our own code failed: the caller learns nothing about our insides."""
+    return failure_response(request, _Unexpected("Something went wrong here.", hint="The log of the server says what."))
 
 
 def failure_response(

@@ -3,11 +3,14 @@
 Strict headers: the browser loads nothing from elsewhere and runs no inline script or style. The Host header must name
 this machine or the address that `serve` was told to listen on: otherwise a page elsewhere could point its own name
 at 127.0.0.1 and read through the visitor's browser.
+
+What our own code fails at ends here too: in the log, and as an error without details.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import logging
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -15,7 +18,9 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schoolhouse.errors import AccessRefused
-from schoolhouse.web.failures import failure_response
+from schoolhouse.web.failures import failure_response, unexpected_response
+
+log = logging.getLogger(__name__)
 
 _HEADERS: Final = {
     "Content-Security-Policy": (
@@ -46,8 +51,12 @@ class Frame:
             await self._app(scope, receive, send)
             return
 
+        has_begun = False
+
         async def send_with_headers(message: Message) -> None:
+            nonlocal has_begun
             if message["type"] == "http.response.start":
+                has_begun = True
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
@@ -61,7 +70,13 @@ class Frame:
             )
             await failure_response(Request(scope), refusal)(scope, receive, send_with_headers)
             return
-        await self._app(scope, receive, send_with_headers)
+        try:
+            await self._app(scope, receive, send_with_headers)
+        except Exception:
+            log.exception("a request failed", extra={"path": scope["path"]})
+            if has_begun:
+                raise  # the server cuts the answer off, so that nobody takes it for whole
+            await unexpected_response(Request(scope))(scope, receive, send_with_headers)
 
 
 def is_local(host: str) -> bool:

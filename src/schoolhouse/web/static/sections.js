@@ -3,6 +3,7 @@
 const list = document.getElementById("list");
 const form = document.querySelector("form[data-live]");
 let newest = 0;
+let shown = location.search;
 
 async function show(address, { push }) {
   const mine = ++newest;
@@ -20,6 +21,7 @@ async function show(address, { push }) {
     for (const name of ["sort", "order"]) form.elements[name].value = page.querySelector(`form [name=${name}]`).value;
     if (push) history.pushState(null, "", address);
     else history.replaceState(null, "", address);
+    shown = location.search;
   } catch {
     location.assign(address); // the server's own page says what is wrong
   } finally {
@@ -45,5 +47,9 @@ if (form) {
     event.preventDefault();
     show(link.href, { push: true });
   });
-  addEventListener("popstate", () => location.reload());
+  addEventListener("popstate", () => {
+    if (location.search === shown) return; // only the fragment changed
+    form.elements.q.value = new URLSearchParams(location.search).get("q") ?? "";
+    show(location.pathname + location.search, { push: false });
+  });
 }
