@@ -48,7 +48,8 @@ _WHY: Final = "load"
 class LoadSummary:
     """How the lines of one load ended.
 
-    `lines` = `blank` + `accepted` + all of `rejected`; `accepted` = `new` + `duplicate` + `conflict`.
+    `lines` = `blank` + `accepted` + all of `rejected`; `accepted` = `new` + `duplicate` + `conflict`, and is the sum of
+    `event_types`.
     A conflict is a new content for an id that another content or key had first.
     """
 
@@ -60,6 +61,7 @@ class LoadSummary:
     duplicate: int = 0
     conflict: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
+    event_types: dict[str, int] = field(default_factory=dict)
     bytes: int = 0
     seconds: float = 0.0
 
@@ -150,11 +152,12 @@ class Load:
         """Count how the lines ended, and hide events whose id belongs to another statement."""
         mine = {"load_id": self.load_id}
         summary = self.summary
-        for verdict, lines, size in self._warehouse.ask(statement("count_load_lines"), mine, why=_WHY).rows:
+        for verdict, event_type, lines, size in self._warehouse.ask(statement("count_load_lines"), mine, why=_WHY).rows:
             summary.lines += int(lines)
             summary.bytes += int(size)
             if verdict == "":
-                summary.accepted = int(lines)
+                summary.accepted += int(lines)
+                summary.event_types[event_type] = int(lines)
             elif verdict == "blank":
                 summary.blank = int(lines)
             else:
