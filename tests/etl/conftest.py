@@ -20,13 +20,14 @@ import boto3
 import pytest
 
 from schoolhouse.etl.handler import Handler
-from schoolhouse.settings import Settings
+from schoolhouse.settings import Settings, load_settings
 from schoolhouse.warehouse import migrations
-from schoolhouse.warehouse.connection import Warehouse
+from schoolhouse.warehouse.connection import Warehouse, open_warehouse
 
 KEY = "section/123/video/2024-01-01T12-00-00.000Z_bundle.jsonl"
 E = "http://oli.cmu.edu/extensions/"
 V = "https://w3id.org/xapi/video/extensions/"
+_FILLED = ("raw_events", "rejected_statements", "statement_ids", "sections", "loads", "load_counts")
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,32 @@ def queues(aws: Aws) -> tuple[str, str]:
     return urls[0], urls[1]
 
 
+@pytest.fixture(scope="session")
+def migrated() -> dict[str, Settings]:
+    """The migrated databases of this test process, by handle: making one takes seconds."""
+    return {}
+
+
+@pytest.fixture
+def warehouse_settings(
+    handle: str, migrated: dict[str, Settings], request: pytest.FixtureRequest, aws_credentials: None
+) -> Settings:
+    """Settings that name a migrated database whose tables are empty."""
+    if handle not in migrated:
+        server = request.getfixturevalue("stand_in") if handle == "server" else None
+        migrated[handle] = load_settings(
+            data_dir=request.getfixturevalue("embedded_data_dir"),
+            clickhouse_database=f"etl_{uuid.uuid4().hex[:12]}",
+            **({"clickhouse_host": server.host, "clickhouse_port": server.port} if server else {}),
+        )
+        with open_warehouse(migrated[handle], who="tests", must_exist=False) as warehouse:
+            migrations.up(warehouse)
+    with open_warehouse(migrated[handle], who="tests") as warehouse:
+        for table in _FILLED:
+            warehouse.run(f"TRUNCATE TABLE {table} SYNC", why="tests")
+    return migrated[handle]
+
+
 @pytest.fixture(params=["native", "parquet"])
 def reader(request: pytest.FixtureRequest) -> str:
     """Who reads S3: ClickHouse, or the handler."""
@@ -106,11 +133,8 @@ def reader(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def etl_settings(
-    aws: Aws, bucket: str, queues: tuple[str, str], reader: str, warehouse: Warehouse, warehouse_settings: Settings
-) -> Settings:
-    """Settings of a handler over the test's own bucket, queues and migrated warehouse."""
-    migrations.up(warehouse)
+def etl_settings(aws: Aws, bucket: str, queues: tuple[str, str], reader: str, warehouse_settings: Settings) -> Settings:
+    """Settings of a handler over the test's own bucket and queues, and the migrated warehouse."""
     return warehouse_settings.model_copy(
         update={
             "aws_endpoint_url": aws.url,

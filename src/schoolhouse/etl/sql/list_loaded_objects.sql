@@ -1,5 +1,5 @@
--- Which objects of a range of names are in: loaded to the end, without an error
+-- Which objects of a range of names are in
 -- first, last: the range of sources, both included. source (s3://bucket/key), etag (as it was when it was loaded)
 SELECT DISTINCT source, etag
-FROM loads FINAL
-WHERE source >= {first:String} AND source <= {last:String} AND finished_at IS NOT NULL AND error = ''
+FROM loaded_objects
+WHERE source >= {first:String} AND source <= {last:String}
