@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from schoolhouse.cli import console
+from schoolhouse.cli import console, doctor, ingest, query, warehouse
 
 app = typer.Typer(
     name="schoolhouse",
@@ -35,6 +35,14 @@ def common(
         typer.echo(f"schoolhouse {__version__}")
         raise typer.Exit
     console.configure(verbose=verbose, quiet=quiet)
+
+
+app.command()(ingest.ingest)
+app.command()(ingest.validate)
+app.command()(warehouse.reprocess)
+app.command()(query.query)
+app.command()(doctor.doctor)
+app.add_typer(warehouse.app, name="warehouse")
 
 
 def main() -> None:

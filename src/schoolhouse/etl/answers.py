@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any, Final
 
 from schoolhouse.etl.keys import parse_key
@@ -28,9 +29,8 @@ class Tally:
 
     def add(self, outcome: Outcome) -> None:
         """Count one object."""
-        if outcome.summary:
-            summary = outcome.summary
-            self.files_loaded += 1
+        summary = outcome.summary
+        if summary:
             self._lines.update(
                 accepted=summary.accepted,
                 new=summary.new,
@@ -40,6 +40,8 @@ class Tally:
             )
             self._types.update(summary.event_types)
             self._rejected.update(summary.rejected)
+        if outcome.state == "loaded":
+            self.files_loaded += 1
         elif outcome.state == "untouched":
             self.files_untouched += 1
         else:
@@ -69,7 +71,7 @@ class Tally:
         }
 
 
-def section_of(refs: tuple[ObjectRef, ...]) -> str | None:
+def section_of(refs: Iterable[ObjectRef]) -> str | None:
     """The section that all objects belong to, by their keys; None where there are several or none."""
     sections = {parsed.section_id if (parsed := parse_key(ref.key)) else None for ref in refs}
     return sections.pop() if len(sections) == 1 else None

@@ -6,7 +6,7 @@ credentials (environment, profile, role) is left as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -87,11 +87,13 @@ def _mapped(response: dict[str, Any], subject: str) -> StorageError:
     return StorageError(f"AWS refused {subject}: {code}.", hint="Check the role's rights and the names.")
 
 
-def object_url(ref: ObjectRef, settings: Settings) -> str:
-    """The URL by which ClickHouse reads an object, its key percent-encoded."""
-    key = quote(ref.key, safe="/-_.~")
+def objects_url(refs: Sequence[ObjectRef], settings: Settings) -> str:
+    """The URL by which ClickHouse reads objects of one bucket, their keys percent-encoded."""
+    keys = [quote(ref.key, safe="/-_.~") for ref in refs]
+    path = keys[0] if len(keys) == 1 else "{" + ",".join(keys) + "}"
+    bucket = refs[0].bucket
     if settings.aws_endpoint_url:
-        return f"{settings.aws_endpoint_url.rstrip('/')}/{ref.bucket}/{key}"
-    if "." in ref.bucket:  # a certificate's wildcard covers one label
-        return f"https://s3.{settings.aws_region}.amazonaws.com/{ref.bucket}/{key}"
-    return f"https://{ref.bucket}.s3.{settings.aws_region}.amazonaws.com/{key}"
+        return f"{settings.aws_endpoint_url.rstrip('/')}/{bucket}/{path}"
+    if "." in bucket:  # a certificate's wildcard covers one label
+        return f"https://s3.{settings.aws_region}.amazonaws.com/{bucket}/{path}"
+    return f"https://{bucket}.s3.{settings.aws_region}.amazonaws.com/{path}"

@@ -17,7 +17,7 @@ from schoolhouse.etl.answers import Tally, section_of
 from schoolhouse.etl.aws import sqs_client
 from schoolhouse.etl.dead_letters import bury
 from schoolhouse.etl.objects import ObjectLoader, Outcome, TimeLeft, no_end
-from schoolhouse.etl.payloads import Message, ObjectRef, Sender, messages_of, sender_of
+from schoolhouse.etl.payloads import Message, Sender, messages_of, sender_of
 from schoolhouse.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -50,11 +50,11 @@ def run_event(payload: Mapping[str, Any], loader: ObjectLoader, *, time_left: Ti
     """
     sender = sender_of(payload)
     messages = messages_of(payload)
-    refs = tuple(dict.fromkeys(ref for message in messages for ref in message.objects))
+    refs = {ref.uri: ref for message in messages for ref in message.objects}
     tally = Tally()
-    outcomes: dict[ObjectRef, Outcome] = {}
-    for outcome in loader.load_all(refs, time_left=time_left):
-        outcomes[outcome.ref] = outcome
+    outcomes: dict[str, Outcome] = {}
+    for outcome in loader.load_all(refs.values(), time_left=time_left):
+        outcomes[outcome.ref.uri] = outcome
         tally.add(outcome)
     verdicts = [_verdict(message, outcomes, loader.settings) for message in messages]
     for verdict in verdicts:
@@ -65,7 +65,7 @@ def run_event(payload: Mapping[str, Any], loader: ObjectLoader, *, time_left: Ti
     answer = {
         "success": all(verdict.state == "done" for verdict in verdicts),
         "processing_mode": "event",
-        "section_id": section_of(refs),
+        "section_id": section_of(refs.values()),
         **tally.counts(),
         "files_skipped": sum(message.skipped for message in messages),
         "messages": len(messages),
@@ -86,10 +86,10 @@ def _told(answer: dict[str, Any], sender: Sender, again: list[Verdict]) -> dict[
     return answer
 
 
-def _verdict(message: Message, outcomes: Mapping[ObjectRef, Outcome], settings: Settings) -> Verdict:
+def _verdict(message: Message, outcomes: Mapping[str, Outcome], settings: Settings) -> Verdict:
     if message.problem:
         return Verdict(message, "dead", message.problem)
-    mine = [outcomes[ref] for ref in message.objects]
+    mine = [outcomes[ref.uri] for ref in message.objects]
     failed = [outcome for outcome in mine if outcome.error]
     passing = next((outcome.error for outcome in failed if not outcome.is_final), None)
     is_last = 0 < settings.etl_max_receives <= message.receives

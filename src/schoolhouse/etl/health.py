@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from schoolhouse import __version__
 from schoolhouse.errors import PayloadError, SchoolhouseError
-from schoolhouse.etl.aws import mapped_errors, object_url
+from schoolhouse.etl.aws import mapped_errors, objects_url
 from schoolhouse.etl.objects import ObjectLoader
 from schoolhouse.etl.payloads import ObjectRef
 from schoolhouse.settings import Settings, environment_name
@@ -94,7 +94,7 @@ def _read_by_engine(loader: ObjectLoader, ref: ObjectRef) -> dict[str, Any]:
     with loader.warehouse() as warehouse:
         size = warehouse.ask(
             statement(name, _SQL),
-            {"url": object_url(ref, loader.settings)} | ({"collection": collection} if collection else {}),
+            {"url": objects_url([ref], loader.settings)} | ({"collection": collection} if collection else {}),
             why="etl health",
             limits={"s3_retry_attempts": 1, "max_execution_time": 10},
         ).value()

@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,6 +44,16 @@ REJECT_CODES: Final = (
 # The engine takes these as patterns; a path that holds one is read by us instead of by the engine.
 _GLOB_CHARACTERS: Final = re.compile(r"[*?{}\[\]|\\]")
 _WHY: Final = "load"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Lines of one source, separated by newlines; `first_line` is the 1-based number of the first."""
+
+    lines: bytes
+    source_file: str
+    first_line: int = 1
+    source_etag: str = ""
 
 
 @dataclass
@@ -84,7 +94,8 @@ class Load:
         self, warehouse: Warehouse, *, route: Route, source: str, etag: str = "", timeout_seconds: int = 0
     ) -> None:
         self._warehouse = warehouse
-        self._limits = insert_limits() | ({"max_execution_time": timeout_seconds} if timeout_seconds else {})
+        self._limits = {"max_execution_time": timeout_seconds} if timeout_seconds else {}
+        self._objects: list[tuple[str, str, int]] = []
         self._started_at = datetime.now(UTC)
         self._started = time.perf_counter()
         self._received_ns = time.time_ns()
@@ -104,6 +115,8 @@ class Load:
         if error is None:
             self._settle()
             self._record(finished=True)
+            if self._objects:
+                self._warehouse.insert("loaded_objects", self._objects, ("source", "etag", "load_id"), why=_WHY)
         elif isinstance(error, SchoolhouseError):
             self._record(error=error.message)
         else:
@@ -115,20 +128,24 @@ class Load:
             statement("insert_file_lines"),
             {**self._origin(source_file), "path": str(path.resolve())},
             why=_WHY,
-            limits=self._limits,
         )
 
-    def add_lines(self, block: bytes, *, source_file: str, first_line: int, wire: Wire = "ArrowStream") -> int:
-        """Load lines from memory, separated by newlines; returns how many.
+    def add_lines(self, block: bytes, *, source_file: str, first_line: int) -> int:
+        """Load lines from memory, separated by newlines; returns how many."""
+        return self.add_pieces([Piece(block, source_file, first_line)])
 
-        The block travels as an Arrow table over the same memory, so no line costs Python time. Keep blocks to some
-        tens of megabytes. Over a slow network `wire="Parquet"` (snappy) sends a fraction of the bytes.
+    def covers(self, objects: Iterable[tuple[str, str]]) -> None:
+        """Say which objects, by source and ETag, this load brings; if it ends well they stand in `loaded_objects`."""
+        self._objects += [(source, etag, self.load_id) for source, etag in objects]
+
+    def add_pieces(self, pieces: Sequence[Piece], *, wire: Wire = "ArrowStream") -> int:
+        """Load pieces of several sources with one insert; returns how many lines they hold.
+
+        They travel as an Arrow stream over the same memory, so no line costs Python time. Keep them to some tens of
+        megabytes together. Over a slow network `wire="Parquet"` (snappy) sends a fraction of the bytes.
         """
-        table, lines = serialized_lines(
-            block,
-            source_file=source_file,
-            source_etag=self.etag,
-            first_line=first_line,
+        stream, lines = arrow_lines(
+            pieces,
             load_id=self.load_id,
             received_ns=self._received_ns,
             max_line_bytes=self._warehouse.settings.max_line_bytes,
@@ -136,7 +153,7 @@ class Load:
         )
         if lines:
             self._warehouse.insert_bytes(
-                "ingest", table, input_format=wire, columns=ARROW_COLUMNS, why=_WHY, limits=self._limits
+                "ingest", stream, input_format=wire, columns=ARROW_COLUMNS, why=_WHY, limits=self._limits
             )
         return lines
 
@@ -223,70 +240,61 @@ def can_read_itself(warehouse: Warehouse, path: Path) -> bool:
     return warehouse.is_embedded and path.is_file() and not _GLOB_CHARACTERS.search(str(path.resolve()))
 
 
-def insert_limits() -> dict[str, Any]:
-    """Engine settings of a load: parallel inserts, in blocks small enough to keep memory flat."""
-    return {
-        "max_insert_threads": 2,
-        "min_insert_block_size_rows": 65_536,
-        "min_insert_block_size_bytes": 134_217_728,
-        "optimize_on_insert": 0,  # FINAL and merges remove duplicates; doing it a block at a time costs a third more
-    }
-
-
 ARROW_COLUMNS: Final = ("line", "source_file", "source_etag", "source_line", "load_id", "received_at", "max_line_bytes")
 
 
-def serialized_lines(
-    block: bytes,
-    *,
-    source_file: str,
-    source_etag: str,
-    first_line: int,
-    load_id: int,
-    received_ns: int,
-    max_line_bytes: int,
-    wire: Wire = "ArrowStream",
+def arrow_lines(
+    pieces: Sequence[Piece], *, load_id: int, received_ns: int, max_line_bytes: int, wire: Wire = "ArrowStream"
 ) -> tuple[bytes, int]:
-    """The columns ARROW_COLUMNS for the lines of `block`, as an Arrow stream or a Parquet file, and their number.
+    """An Arrow stream or Parquet file of the columns ARROW_COLUMNS, and the number of lines in it.
 
     A last line without a newline counts; the newlines stay on the lines (the mapping trims them).
     """
     import numpy as np
     import pyarrow as pa
 
-    data = np.frombuffer(block, dtype=np.uint8)
-    ends = np.flatnonzero(data == ord("\n")) + 1
-    if len(block) and (not len(ends) or ends[-1] != len(block)):
-        ends = np.append(ends, len(block))
-    count = len(ends)
-    offsets = np.concatenate(([0], ends)).astype(np.int64)
-    lines = pa.LargeBinaryArray.from_buffers(
-        pa.large_binary(), count, [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(block)]
-    )
-    zeros = pa.array(np.zeros(count, dtype=np.int32))
-    columns = [
-        lines,
-        pa.DictionaryArray.from_arrays(zeros, pa.array([source_file])),
-        pa.DictionaryArray.from_arrays(zeros, pa.array([source_etag])),
-        pa.array(np.arange(first_line, first_line + count, dtype=np.uint32)),
-        pa.array(np.full(count, load_id, dtype=np.uint64)),
-        pa.array(np.full(count, received_ns, dtype=np.int64)).cast(pa.timestamp("ns", tz="UTC")),
-        pa.array(np.full(count, max_line_bytes, dtype=np.uint32)),
-    ]
-    batch = pa.record_batch(columns, names=list(ARROW_COLUMNS))
     sink = pa.BufferOutputStream()
-    if wire == "Parquet":
-        from pyarrow import parquet
+    writer = None
+    total = 0
+    for piece in pieces:
+        data = np.frombuffer(piece.lines, dtype=np.uint8)
+        ends = np.flatnonzero(data == ord("\n")) + 1
+        if len(data) and (not len(ends) or ends[-1] != len(data)):
+            ends = np.append(ends, len(data))
+        count = len(ends)
+        offsets = np.concatenate(([0], ends)).astype(np.int64)
+        arrival = pa.array(np.full(count, received_ns, dtype=np.int64)).cast(pa.timestamp("ns", tz="UTC"))
+        zeros = pa.array(np.zeros(count, dtype=np.int32))
+        columns = [
+            pa.LargeBinaryArray.from_buffers(
+                pa.large_binary(), count, [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(piece.lines)]
+            ),
+            pa.array([piece.source_file]).take(zeros),
+            pa.array([piece.source_etag]).take(zeros),
+            pa.array(np.arange(piece.first_line, piece.first_line + count, dtype=np.uint32)),
+            pa.array(np.full(count, load_id, dtype=np.uint64)),
+            arrival,
+            pa.array(np.full(count, max_line_bytes, dtype=np.uint32)),
+        ]
+        batch = pa.record_batch(columns, names=list(ARROW_COLUMNS))
+        writer = writer or _writer(sink, batch.schema, wire)
+        writer.write_batch(batch)
+        total += count
+    if writer:
+        writer.close()
+    return sink.getvalue().to_pybytes(), total
 
-        # a dictionary of lines would only be tried and given up, and nobody reads statistics of a file sent once
-        parquet.write_table(
-            pa.Table.from_batches([batch]),
-            sink,
-            compression="snappy",
-            use_dictionary=[name for name in ARROW_COLUMNS if name != "line"],
-            write_statistics=False,
-        )
-    else:
-        with pa.ipc.new_stream(sink, batch.schema) as writer:
-            writer.write_batch(batch)
-    return sink.getvalue().to_pybytes(), count
+
+def _writer(sink: Any, schema: Any, wire: Wire) -> Any:
+    """A writer of record batches in one of two formats."""
+    import pyarrow as pa
+
+    if wire == "ArrowStream":
+        return pa.ipc.new_stream(sink, schema)
+    from pyarrow import parquet
+
+    # a dictionary of lines would only be tried and given up; nobody reads the statistics of a file that is sent once
+    repeated = [name for name in ARROW_COLUMNS if name not in ("line", "source_line")]
+    return parquet.ParquetWriter(
+        sink, schema, compression="snappy", use_dictionary=repeated, write_statistics=False, version="2.6"
+    )
