@@ -27,7 +27,7 @@ from schoolhouse.warehouse.connection import Warehouse, open_warehouse
 KEY = "section/123/video/2024-01-01T12-00-00.000Z_bundle.jsonl"
 E = "http://oli.cmu.edu/extensions/"
 V = "https://w3id.org/xapi/video/extensions/"
-_FILLED = ("raw_events", "rejected_statements", "statement_ids", "sections", "loads", "load_counts")
+_FILLED = ("raw_events", "rejected_statements", "statement_ids", "sections", "loads", "load_counts", "loaded_objects")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from schoolhouse.cli import console, doctor, ingest, query, warehouse
+from schoolhouse.cli import console, doctor, etl, ingest, query, warehouse
 
 app = typer.Typer(
     name="schoolhouse",
@@ -43,6 +43,7 @@ app.command()(warehouse.reprocess)
 app.command()(query.query)
 app.command()(doctor.doctor)
 app.add_typer(warehouse.app, name="warehouse")
+app.add_typer(etl.app, name="etl")
 
 
 def main() -> None:

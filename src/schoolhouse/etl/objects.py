@@ -1,7 +1,7 @@
 """Objects of S3 into the warehouse, by one of two readers.
 
-- native: ClickHouse reads the objects itself with `s3()`; no data flows through this process.
-- parquet: where ClickHouse cannot reach S3, we read the objects and post their raw lines as Parquet, in inserts bounded by
+- native: ClickHouse reads them by itself with `s3()`; no data flows through this process.
+- parquet: where ClickHouse cannot reach S3, we read them and post their raw lines as Parquet, in inserts bounded by
   rows and bytes.
 
 Either way the mapping runs in ClickHouse, a bad line is a row of `rejected_statements` and fails nobody, and the load
@@ -108,7 +108,8 @@ class ObjectLoader:
 
     def load_all(self, refs: Iterable[ObjectRef], *, time_left: TimeLeft = no_end) -> Iterator[Outcome]:
         """Load objects in groups, several groups at a time. One bad object fails nobody else."""
-        prepared = [self._described(ref) for ref in refs]
+        with ThreadPoolExecutor(self.settings.etl_concurrency, thread_name_prefix="etl-head") as pool:
+            prepared = list(pool.map(self._described, refs))
         yield from (outcome for outcome in prepared if isinstance(outcome, Outcome))
         groups = list(grouped(outcome for outcome in prepared if isinstance(outcome, ObjectRef)))
         workers = min(self.settings.etl_concurrency, len(groups))
