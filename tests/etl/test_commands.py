@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.parametrize("reader", ["native"], indirect=True),
     pytest.mark.parametrize("handle", ["server"], indirect=True),
 ]
-_NAMES = [
+_NAMES = (
     "clickhouse_host",
     "clickhouse_port",
     "clickhouse_database",
@@ -28,7 +28,7 @@ _NAMES = [
     "s3_bucket",
     "queue_url",
     "failure_queue_url",
-]
+)
 
 
 @pytest.fixture(autouse=True)
