@@ -93,7 +93,8 @@ def fake_aws(tmp_path: Path) -> Path:
     directory.mkdir()
     calls = tmp_path / "calls"
     (directory / "aws").write_text(
-        f'#!/bin/sh\necho "$@" >> {calls}\nfor word; do case "$word" in file://*) cat "${{word#file://}}" >> {calls};; esac; done\n'
+        f'#!/bin/sh\necho "$@" >> {calls}\n'
+        f'for word; do case "$word" in file://*) cat "${{word#file://}}" >> {calls};; esac; done\n'
         'case "$*" in *describe-stacks*) exit 255;; esac\n'
     )
     (directory / "bash").write_text('#!/bin/sh\ncase "$1" in *build.sh) exit 0;; esac\nexec /bin/bash "$@"\n')
