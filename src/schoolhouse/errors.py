@@ -9,7 +9,10 @@
     │   ├── ObjectMissing          the object, its bucket or the queue is not there
     │   ├── ObjectTooLarge         more bytes than the settings allow
     │   └── StorageUnavailable     cannot be reached, or timed out; trying again may help
-    ├── DeliveryFailed           objects of an event are not loaded; deliver the event again
+    ├── LoadUnfinished           objects of an event are not loaded; deliver the event again
+    ├── NotFound                 nothing has this name or address
+    ├── AccessRefused            the caller did not show who they are, or may not do this
+    ├── DeliveryError            a target did not take all that was sent to it
     └── WarehouseError           ClickHouse said no
         ├── WarehouseUnavailable   cannot be reached, or timed out; trying again may help
         ├── WarehouseBusy          the embedded warehouse is open in another process
@@ -103,12 +106,33 @@ class StorageUnavailable(StorageError):
     is_retryable = True
 
 
-class DeliveryFailed(SchoolhouseError):
+class LoadUnfinished(SchoolhouseError):
     """Some objects of an event could not be loaded now. Raised so that the sender delivers the event again."""
 
-    code = "delivery_failed"
+    code = "load_unfinished"
     http_status = 503
     is_retryable = True
+
+
+class NotFound(SchoolhouseError):
+    """Nothing has the name or address that was asked for."""
+
+    code = "not_found"
+    http_status = 404
+
+
+class AccessRefused(SchoolhouseError):
+    """The caller did not show who they are, or may not do this."""
+
+    code = "access_refused"
+    http_status = 403
+
+
+class DeliveryError(SchoolhouseError):
+    """A target did not take what was sent, after all retries; the message says what is missing there."""
+
+    code = "delivery"
+    http_status = 502
 
 
 class WarehouseError(SchoolhouseError):

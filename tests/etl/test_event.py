@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from schoolhouse.errors import DeliveryFailed
+from schoolhouse.errors import LoadUnfinished
 from schoolhouse.etl.handler import Handler
 from schoolhouse.settings import Settings
 from schoolhouse.warehouse.connection import Warehouse
@@ -171,7 +171,7 @@ def test_a_notification_that_fails_is_raised_so_that_it_comes_again(
 ) -> None:
     put(KEY, [video(1)])
     cut_off = {"aws_endpoint_url": f"http://127.0.0.1:{refused_port}", "s3_max_attempts": 1}
-    with Handler(etl_settings.model_copy(update=cut_off)) as handler, pytest.raises(DeliveryFailed):
+    with Handler(etl_settings.model_copy(update=cut_off)) as handler, pytest.raises(LoadUnfinished):
         handler.handle(notification(bucket, KEY))
     assert count_events(warehouse) == 0
 

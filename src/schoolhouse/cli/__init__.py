@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from schoolhouse.cli import console, doctor, etl, ingest, query, warehouse
+from schoolhouse.cli import console, demo, doctor, etl, ingest, query, serve, simulate, warehouse
 
 app = typer.Typer(
     name="schoolhouse",
@@ -37,6 +37,8 @@ def common(
     console.configure(verbose=verbose, quiet=quiet)
 
 
+app.command()(demo.demo)
+app.command()(serve.serve)
 app.command()(ingest.ingest)
 app.command()(ingest.validate)
 app.command()(warehouse.reprocess)
@@ -44,6 +46,7 @@ app.command()(query.query)
 app.command()(doctor.doctor)
 app.add_typer(warehouse.app, name="warehouse")
 app.add_typer(etl.app, name="etl")
+app.add_typer(simulate.app, name="simulate")
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from schoolhouse.errors import DeliveryFailed, PayloadError, SchoolhouseError
+from schoolhouse.errors import LoadUnfinished, PayloadError, SchoolhouseError
 from schoolhouse.etl.answers import Tally, section_of
 from schoolhouse.etl.aws import sqs_client
 from schoolhouse.etl.dead_letters import bury
@@ -46,7 +46,7 @@ def run_event(payload: Mapping[str, Any], loader: ObjectLoader, *, time_left: Ti
     """Load what an event names and answer with the counts.
 
     Raises:
-        DeliveryFailed: an event of S3, SNS or EventBridge must be delivered again (their senders read no answer).
+        LoadUnfinished: an event of S3, SNS or EventBridge must be delivered again (their senders read no answer).
     """
     sender = sender_of(payload)
     messages = messages_of(payload)
@@ -80,7 +80,7 @@ def _told(answer: dict[str, Any], sender: Sender, again: list[Verdict]) -> dict[
     """The answer, with what must come again told in the sender's way."""
     names = sorted({verdict.message.message_id for verdict in again})
     if again and (sender == "notification" or (sender == "sqs" and not all(names))):
-        raise DeliveryFailed(f"Not all objects of the event are loaded: {again[0].reason}")
+        raise LoadUnfinished(f"Not all objects of the event are loaded: {again[0].reason}")
     if sender == "sqs":
         answer["batchItemFailures"] = [{"itemIdentifier": name} for name in names]
     return answer

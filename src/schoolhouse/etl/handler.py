@@ -33,7 +33,7 @@ class Handler:
 
         Raises:
             PayloadError: no mode understands the payload.
-            DeliveryFailed: the payload must be delivered again.
+            LoadUnfinished: the payload must be delivered again.
             SchoolhouseError: a bulk run could not list the bucket or ask the warehouse.
         """
         mode = mode_of(payload)
