@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from schoolhouse.errors import SchoolhouseError, SettingsError
@@ -21,7 +21,8 @@ from schoolhouse.settings import Settings
 log = logging.getLogger(__name__)
 
 _POLL_SECONDS: Final = 20
-_BATCH: Final = 10
+_AT_ONCE: Final = 10  # what SQS gives and takes in one call
+_BATCH: Final = 100
 _LONGEST_WAIT_SECONDS: Final = 60.0
 
 OnBatch = Callable[[dict[str, Any]], None]
@@ -79,7 +80,7 @@ class Worker:
         with Handler(self.settings, who="etl worker") as handler:
             while not self._stopping.is_set():
                 try:
-                    messages = self._receive(wait_seconds=1 if until_empty else _POLL_SECONDS)
+                    messages = self._gather(wait_seconds=1 if until_empty else _POLL_SECONDS)
                     if not messages and until_empty:
                         return
                     is_well = not messages or self._process(handler, messages)
@@ -90,11 +91,19 @@ class Worker:
                 if not is_well:
                     self._stopping.wait(wait)
 
-    def _receive(self, *, wait_seconds: int) -> list[dict[str, Any]]:
+    def _gather(self, *, wait_seconds: int) -> list[dict[str, Any]]:
+        """Messages for one batch: SQS gives ten at a time, and an insert takes the bundles of a hundred as readily."""
+        messages = received = self._receive(wait_seconds)
+        while len(received) == _AT_ONCE and len(messages) < _BATCH and not self._stopping.is_set():
+            received = self._receive(0)
+            messages = messages + received
+        return messages
+
+    def _receive(self, wait_seconds: int) -> list[dict[str, Any]]:
         with mapped_errors("the queue"):
             answer = self._sqs.receive_message(
                 QueueUrl=self.settings.queue_url,
-                MaxNumberOfMessages=_BATCH,
+                MaxNumberOfMessages=_AT_ONCE,
                 WaitTimeSeconds=wait_seconds,
                 VisibilityTimeout=self.settings.etl_visibility_seconds,
                 AttributeNames=["ApproximateReceiveCount"],
@@ -129,11 +138,10 @@ class Worker:
         return not failed
 
     def _delete(self, handles: dict[str, str]) -> None:
-        if not handles:
-            return
-        entries = [{"Id": str(place), "ReceiptHandle": handle} for place, handle in enumerate(handles.values())]
-        with mapped_errors("the queue"):
-            self._sqs.delete_message_batch(QueueUrl=self.settings.queue_url, Entries=entries)
+        for some in _tens(list(handles.values())):
+            entries = [{"Id": str(place), "ReceiptHandle": handle} for place, handle in enumerate(some)]
+            with mapped_errors("the queue"):
+                self._sqs.delete_message_batch(QueueUrl=self.settings.queue_url, Entries=entries)
 
     def _extend_until_finished(self) -> None:
         """Every third of the visibility, extend what is held; a failure is made good by the next round."""
@@ -141,16 +149,22 @@ class Worker:
         while not self._finished.wait(seconds / 3):
             with self._lock:
                 handles = list(self._held.values())
-            for start in range(0, len(handles), _BATCH):
+            for some in _tens(handles):
                 entries = [
                     {"Id": str(place), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
-                    for place, handle in enumerate(handles[start : start + _BATCH])
+                    for place, handle in enumerate(some)
                 ]
                 try:
                     with mapped_errors("the queue"):
                         self._sqs.change_message_visibility_batch(QueueUrl=self.settings.queue_url, Entries=entries)
                 except SchoolhouseError as error:
                     log.warning("visibility was not extended", extra={"reason": error.message})
+
+
+def _tens(handles: list[str]) -> Iterator[list[str]]:
+    """In portions that SQS takes in one call."""
+    for start in range(0, len(handles), _AT_ONCE):
+        yield handles[start : start + _AT_ONCE]
 
 
 def _as_record(message: dict[str, Any]) -> dict[str, Any]:
