@@ -2,8 +2,14 @@
 
     SchoolhouseError
     ├── UsageError               bad arguments (exit 2)
-    │   └── SettingsError        a setting is missing or wrong (exit 2)
+    │   ├── SettingsError        a setting is missing or wrong (exit 2)
+    │   └── PayloadError         an event that no mode understands (exit 2)
     ├── InputError               a file or stream could not be read
+    ├── StorageError             S3 or SQS said no
+    │   ├── ObjectMissing          the object, its bucket or the queue is not there
+    │   ├── ObjectTooLarge         more bytes than the settings allow
+    │   └── StorageUnavailable     cannot be reached, or timed out; trying again may help
+    ├── LoadUnfinished           objects of an event are not loaded; deliver the event again
     ├── NotFound                 nothing has this name or address
     ├── AccessRefused            the caller did not show who they are, or may not do this
     ├── DeliveryError            a target did not take all that was sent to it
@@ -58,11 +64,54 @@ class SettingsError(UsageError):
     http_status = 500
 
 
+class PayloadError(UsageError):
+    """An event or message that no mode understands: not JSON, no object named, a malformed date."""
+
+    code = "payload"
+
+
 class InputError(SchoolhouseError):
     """A file or stream of statements could not be read."""
 
     code = "input"
     http_status = 400
+
+
+class StorageError(SchoolhouseError):
+    """S3 or SQS refused: no right, a wrong name, an object that is too large."""
+
+    code = "storage"
+    http_status = 502
+
+
+class ObjectMissing(StorageError):
+    """The object, the bucket it should be in, or the queue is not there."""
+
+    code = "object_missing"
+    http_status = 404
+
+
+class ObjectTooLarge(StorageError):
+    """The object has more bytes than the settings allow."""
+
+    code = "object_too_large"
+    http_status = 413
+
+
+class StorageUnavailable(StorageError):
+    """S3 or SQS cannot be reached, is overloaded, or broke off in the middle of an answer."""
+
+    code = "storage_unavailable"
+    http_status = 503
+    is_retryable = True
+
+
+class LoadUnfinished(SchoolhouseError):
+    """Some objects of an event could not be loaded now. Raised so that the sender delivers the event again."""
+
+    code = "load_unfinished"
+    http_status = 503
+    is_retryable = True
 
 
 class NotFound(SchoolhouseError):

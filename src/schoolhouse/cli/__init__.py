@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from schoolhouse.cli import console, demo, doctor, ingest, query, serve, simulate, warehouse
+from schoolhouse.cli import console, demo, doctor, etl, ingest, query, serve, simulate, warehouse
 
 app = typer.Typer(
     name="schoolhouse",
@@ -45,6 +45,7 @@ app.command()(warehouse.reprocess)
 app.command()(query.query)
 app.command()(doctor.doctor)
 app.add_typer(warehouse.app, name="warehouse")
+app.add_typer(etl.app, name="etl")
 app.add_typer(simulate.app, name="simulate")
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +29,7 @@ from schoolhouse.warehouse.connection import Warehouse
 from schoolhouse.warehouse.statements import statement
 
 Route = Literal["file", "direct", "s3", "parquet", "worker", "backfill", "xapi", "reprocess"]
+Wire = Literal["ArrowStream", "Parquet"]
 
 REJECT_CODES: Final = (
     "not_json",
@@ -52,13 +53,15 @@ class Piece:
     lines: bytes
     source_file: str
     first_line: int = 1
+    source_etag: str = ""
 
 
 @dataclass
 class LoadSummary:
     """How the lines of one load ended.
 
-    `lines` = `blank` + `accepted` + all of `rejected`; `accepted` = `new` + `duplicate` + `conflict`.
+    `lines` = `blank` + `accepted` + all of `rejected`; `accepted` = `new` + `duplicate` + `conflict`, and is the sum of
+    `event_types`.
     A conflict is a new content for an id that another content or key had first.
     """
 
@@ -70,6 +73,7 @@ class LoadSummary:
     duplicate: int = 0
     conflict: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
+    event_types: dict[str, int] = field(default_factory=dict)
     bytes: int = 0
     seconds: float = 0.0
 
@@ -86,8 +90,12 @@ class LoadSummary:
 class Load:
     """One load under way. Leave it as a context manager: normally it is counted, after an error it is marked failed."""
 
-    def __init__(self, warehouse: Warehouse, *, route: Route, source: str, etag: str = "") -> None:
+    def __init__(
+        self, warehouse: Warehouse, *, route: Route, source: str, etag: str = "", timeout_seconds: int = 0
+    ) -> None:
         self._warehouse = warehouse
+        self._limits = {"max_execution_time": timeout_seconds} if timeout_seconds else {}
+        self._objects: list[tuple[str, str, int]] = []
         self._started_at = datetime.now(UTC)
         self._started = time.perf_counter()
         self._received_ns = time.time_ns()
@@ -107,6 +115,8 @@ class Load:
         if error is None:
             self._settle()
             self._record(finished=True)
+            if self._objects:
+                self._warehouse.insert("loaded_objects", self._objects, ("source", "etag", "load_id"), why=_WHY)
         elif isinstance(error, SchoolhouseError):
             self._record(error=error.message)
         else:
@@ -124,25 +134,41 @@ class Load:
         """Load lines from memory, separated by newlines; returns how many."""
         return self.add_pieces([Piece(block, source_file, first_line)])
 
-    def add_pieces(self, pieces: Sequence[Piece]) -> int:
+    def covers(self, objects: Iterable[tuple[str, str]]) -> None:
+        """Say which objects, by source and ETag, this load brings; if it ends well they stand in `loaded_objects`."""
+        self._objects += [(source, etag, self.load_id) for source, etag in objects]
+
+    def add_pieces(self, pieces: Sequence[Piece], *, wire: Wire = "ArrowStream") -> int:
         """Load pieces of several sources with one insert; returns how many lines they hold.
 
         They travel as an Arrow stream over the same memory, so no line costs Python time. Keep them to some tens of
-        megabytes together.
+        megabytes together. Over a slow network `wire="Parquet"` (snappy) sends a fraction of the bytes.
         """
         stream, lines = arrow_lines(
             pieces,
             load_id=self.load_id,
             received_ns=self._received_ns,
             max_line_bytes=self._warehouse.settings.max_line_bytes,
+            wire=wire,
         )
         if lines:
-            self._warehouse.insert_bytes("ingest", stream, input_format="ArrowStream", columns=ARROW_COLUMNS, why=_WHY)
+            self._warehouse.insert_bytes(
+                "ingest", stream, input_format=wire, columns=ARROW_COLUMNS, why=_WHY, limits=self._limits
+            )
         return lines
 
-    def add_select(self, sql: str, parameters: dict[str, Any], *, source_file: str = "") -> None:
+    def add_select(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any],
+        *,
+        source_file: str = "",
+        limits: Mapping[str, Any] | None = None,
+    ) -> None:
         """Run an `INSERT INTO ingest … SELECT` of the caller's, the load's own columns bound beside `parameters`."""
-        self._warehouse.run(sql, {**self._origin(source_file), **parameters}, why=_WHY)
+        self._warehouse.run(
+            sql, {**self._origin(source_file), **parameters}, why=_WHY, limits=self._limits | dict(limits or {})
+        )
 
     def _origin(self, source_file: str) -> dict[str, Any]:
         seconds, nanoseconds = divmod(self._received_ns, 1_000_000_000)
@@ -159,11 +185,12 @@ class Load:
         """Count how the lines ended, and hide events whose id belongs to another statement."""
         mine = {"load_id": self.load_id}
         summary = self.summary
-        for verdict, lines, size in self._warehouse.ask(statement("count_load_lines"), mine, why=_WHY).rows:
+        for verdict, event_type, lines, size in self._warehouse.ask(statement("count_load_lines"), mine, why=_WHY).rows:
             summary.lines += int(lines)
             summary.bytes += int(size)
             if verdict == "":
-                summary.accepted = int(lines)
+                summary.accepted += int(lines)
+                summary.event_types[event_type] = int(lines)
             elif verdict == "blank":
                 summary.blank = int(lines)
             else:
@@ -204,9 +231,12 @@ class Load:
         self._warehouse.insert("loads", [tuple(values.values())], tuple(values), why=_WHY)
 
 
-def start_load(warehouse: Warehouse, *, route: Route, source: str, etag: str = "") -> Load:
-    """A load of `source` (a path, a key, the name of a client) by `route`; enter it to begin."""
-    return Load(warehouse, route=route, source=source, etag=etag)
+def start_load(warehouse: Warehouse, *, route: Route, source: str, etag: str = "", timeout_seconds: int = 0) -> Load:
+    """A load of `source` (a path, a key, the name of a client) by `route`; enter it to begin.
+
+    `timeout_seconds` bounds each insert inside the engine; 0: no bound.
+    """
+    return Load(warehouse, route=route, source=source, etag=etag, timeout_seconds=timeout_seconds)
 
 
 def can_read_itself(warehouse: Warehouse, path: Path) -> bool:
@@ -214,11 +244,13 @@ def can_read_itself(warehouse: Warehouse, path: Path) -> bool:
     return warehouse.is_embedded and path.is_file() and not _GLOB_CHARACTERS.search(str(path.resolve()))
 
 
-ARROW_COLUMNS: Final = ("line", "source_file", "source_line", "load_id", "received_at", "max_line_bytes")
+ARROW_COLUMNS: Final = ("line", "source_file", "source_etag", "source_line", "load_id", "received_at", "max_line_bytes")
 
 
-def arrow_lines(pieces: Sequence[Piece], *, load_id: int, received_ns: int, max_line_bytes: int) -> tuple[bytes, int]:
-    """An Arrow stream of the columns ARROW_COLUMNS, and the number of lines in it.
+def arrow_lines(
+    pieces: Sequence[Piece], *, load_id: int, received_ns: int, max_line_bytes: int, wire: Wire = "ArrowStream"
+) -> tuple[bytes, int]:
+    """An Arrow stream or Parquet file of the columns ARROW_COLUMNS, and the number of lines in it.
 
     A last line without a newline counts; the newlines stay on the lines (the mapping trims them).
     """
@@ -236,20 +268,37 @@ def arrow_lines(pieces: Sequence[Piece], *, load_id: int, received_ns: int, max_
         count = len(ends)
         offsets = np.concatenate(([0], ends)).astype(np.int64)
         arrival = pa.array(np.full(count, received_ns, dtype=np.int64)).cast(pa.timestamp("ns", tz="UTC"))
+        zeros = pa.array(np.zeros(count, dtype=np.int32))
         columns = [
             pa.LargeBinaryArray.from_buffers(
                 pa.large_binary(), count, [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(piece.lines)]
             ),
-            pa.array([piece.source_file]).take(pa.array(np.zeros(count, dtype=np.int32))),
+            pa.array([piece.source_file]).take(zeros),
+            pa.array([piece.source_etag]).take(zeros),
             pa.array(np.arange(piece.first_line, piece.first_line + count, dtype=np.uint32)),
             pa.array(np.full(count, load_id, dtype=np.uint64)),
             arrival,
             pa.array(np.full(count, max_line_bytes, dtype=np.uint32)),
         ]
         batch = pa.record_batch(columns, names=list(ARROW_COLUMNS))
-        writer = writer or pa.ipc.new_stream(sink, batch.schema)
+        writer = writer or _writer(sink, batch.schema, wire)
         writer.write_batch(batch)
         total += count
     if writer:
         writer.close()
     return sink.getvalue().to_pybytes(), total
+
+
+def _writer(sink: Any, schema: Any, wire: Wire) -> Any:
+    """A writer of record batches in one of two formats."""
+    import pyarrow as pa
+
+    if wire == "ArrowStream":
+        return pa.ipc.new_stream(sink, schema)
+    from pyarrow import parquet
+
+    # a dictionary of lines would only be tried and given up; nobody reads the statistics of a file that is sent once
+    repeated = [name for name in ARROW_COLUMNS if name not in ("line", "source_line")]
+    return parquet.ParquetWriter(
+        sink, schema, compression="snappy", use_dictionary=repeated, write_statistics=False, version="2.6"
+    )

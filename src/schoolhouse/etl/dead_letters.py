@@ -1,0 +1,84 @@
+"""Messages that can't be processed: to the dead-letter queue once, with their reason, and back again.
+
+"Once" means that the message is then done: it is not returned to its queue, which would copy it again at each delivery.
+(A process killed between the two leaves a second copy, and loading it twice counts nothing twice.)
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from schoolhouse.errors import SettingsError
+from schoolhouse.etl.aws import mapped_errors
+from schoolhouse.observe import redact
+from schoolhouse.settings import Settings
+
+_LONGEST_REASON: Final = 256
+_AT_ONCE: Final = 10  # what SQS gives and takes in one call
+# Our own words about a message; they are not sent back with it.
+_OURS: Final = ("OriginalMessageId", "FailureReason")
+
+
+def bury(sqs: Any, queue_url: str, *, body: str, message_id: str, reason: str) -> None:
+    """Send a message to the dead-letter queue with its reason.
+
+    Raises:
+        StorageError: the queue did not take it, so the message must stay where it is.
+    """
+    words = {"OriginalMessageId": message_id or "none", "FailureReason": redact(reason)[:_LONGEST_REASON]}
+    with mapped_errors("the dead-letter queue"):
+        sqs.send_message(
+            QueueUrl=queue_url,
+            MessageBody=body or "{}",
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value or "unknown"} for name, value in words.items()
+            },
+        )
+
+
+def redrive(sqs: Any, settings: Settings, *, limit: int = 0, dry_run: bool = False) -> list[dict[str, str]]:
+    """Put dead messages back into the queue; returns each with its reason.
+
+    A message leaves the dead-letter queue only after the queue has taken it. With `dry_run` nothing moves, and the
+    messages seen stay hidden for half a minute.
+    """
+    if not settings.failure_queue_url or not (settings.queue_url or dry_run):
+        raise SettingsError("Redriving needs two queues.", hint="Set FAILURE_DLQ_URL and XAPI_QUEUE_URL.")
+    done: list[dict[str, str]] = []
+    while not limit or len(done) < limit:
+        with mapped_errors("the dead-letter queue"):
+            answer = sqs.receive_message(
+                QueueUrl=settings.failure_queue_url,
+                MaxNumberOfMessages=min(_AT_ONCE, limit - len(done)) if limit else _AT_ONCE,
+                MessageAttributeNames=["All"],
+                VisibilityTimeout=30,
+                WaitTimeSeconds=1,
+            )
+        messages = answer.get("Messages", [])
+        if not messages:
+            break
+        for message in messages:
+            if not dry_run:
+                _put_back(sqs, settings, message)
+            done.append(_described(message))
+    return done
+
+
+def _put_back(sqs: Any, settings: Settings, message: dict[str, Any]) -> None:
+    attributes = {
+        name: {"DataType": value["DataType"], "StringValue": value["StringValue"]}
+        for name, value in message.get("MessageAttributes", {}).items()
+        if name not in _OURS and "StringValue" in value
+    }
+    with mapped_errors("the queue"):
+        sqs.send_message(QueueUrl=settings.queue_url, MessageBody=message["Body"], MessageAttributes=attributes)
+        sqs.delete_message(QueueUrl=settings.failure_queue_url, ReceiptHandle=message["ReceiptHandle"])
+
+
+def _described(message: dict[str, Any]) -> dict[str, str]:
+    attributes = message.get("MessageAttributes", {})
+    return {
+        "message_id": message["MessageId"],
+        "reason": attributes.get("FailureReason", {}).get("StringValue", "the queue gave up on it"),
+        "body": message["Body"],
+    }

@@ -1,0 +1,1 @@
+"""The SQL of the ETL, one statement a file; `schoolhouse.warehouse.statements` reads it."""

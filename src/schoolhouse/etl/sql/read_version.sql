@@ -1,0 +1,2 @@
+-- The version of ClickHouse
+SELECT version() AS version
