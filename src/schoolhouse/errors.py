@@ -4,6 +4,11 @@
     ├── UsageError               bad arguments (exit 2)
     │   └── SettingsError        a setting is missing or wrong (exit 2)
     ├── InputError               a file or stream could not be read
+    │   ├── InvalidStatement       a statement breaks the rules of xAPI (400)
+    │   ├── StatementConflict      an id is taken by another statement (409)
+    │   └── BodyTooLarge           a request's body or a statement is over the limit (413)
+    ├── DeliveryError            a bundle could not be delivered; it stays in the spool and is tried again
+    │   └── SpoolFull              nothing more is accepted until bundles have been delivered
     └── WarehouseError           ClickHouse said no
         ├── WarehouseUnavailable   cannot be reached, or timed out; trying again may help
         ├── WarehouseBusy          the embedded warehouse is open in another process
@@ -60,6 +65,40 @@ class InputError(SchoolhouseError):
 
     code = "input"
     http_status = 400
+
+
+class InvalidStatement(InputError):
+    """A statement breaks the rules of xAPI; the message names the property."""
+
+    code = "invalid_statement"
+
+
+class StatementConflict(InputError):
+    """The id of a statement belongs to another one that is stored already."""
+
+    code = "statement_conflict"
+    http_status = 409
+
+
+class BodyTooLarge(InputError):
+    """The body of a request, or one statement in it, is larger than the settings allow."""
+
+    code = "body_too_large"
+    http_status = 413
+
+
+class DeliveryError(SchoolhouseError):
+    """A bundle could not be delivered: the store is away, refuses, or is full."""
+
+    code = "delivery"
+    http_status = 503
+    is_retryable = True
+
+
+class SpoolFull(DeliveryError):
+    """The spool holds as much as it may: accept nothing more until bundles have been delivered."""
+
+    code = "spool_full"
 
 
 class WarehouseError(SchoolhouseError):
