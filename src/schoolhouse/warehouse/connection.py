@@ -1,7 +1,7 @@
 """One client for ClickHouse, whether it runs inside this process (chDB) or on a server.
 
 In: SQL with bound parameters, and blocks of data. Out: rows, bytes, and errors of `schoolhouse.errors`. This is the
-only module that imports the driver, so it is where the driver's errors are mapped, once.
+only module that imports the driver; what the driver raises is mapped by `engine_errors`.
 
 The surprising facts: the embedded engine opens one directory for one process at a time (a second process gets a clear
 error), a handle runs one call at a time (open a second handle to ask while a long insert runs), and `import chdb` takes
@@ -10,7 +10,9 @@ half a second and 230 MB, so the driver is imported when the first handle opens 
 
 from __future__ import annotations
 
+import logging
 import re
+import struct
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,16 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-from schoolhouse.errors import (
-    QueryError,
-    QueryLimitExceeded,
-    QueryRefused,
-    WarehouseBusy,
-    WarehouseError,
-    WarehouseNotReady,
-    WarehouseUnavailable,
-)
-from schoolhouse.observe import query_tag, redact
+from schoolhouse.errors import QueryError, WarehouseBusy, WarehouseNotReady, WarehouseUnavailable
+from schoolhouse.observe import query_tag
+from schoolhouse.warehouse.engine_errors import mapped
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -51,11 +46,7 @@ WRITER_SETTINGS: Final[dict[str, Any]] = {
 # readonly = 2 forbids writing and DDL, and still lets each question carry its tag and limits.
 READER_SETTINGS: Final[dict[str, Any]] = {"readonly": 2}
 
-_LIMIT_CODES: Final = frozenset({158, 159, 160, 241, 307, 396})  # rows, time, slow, memory, bytes, result rows
-_REFUSED_CODES: Final = frozenset({164, 452, 497})  # readonly, constraint, access denied
-_UNAVAILABLE_CODES: Final = frozenset({202, 203, 209, 210, 279, 425, 999})  # too many queries, network, keeper
-_MISSING_CODES: Final = frozenset({60, 81})  # unknown table, unknown database
-_AUTHENTICATION_CODES: Final = frozenset({192, 193, 194, 516})
+_UNKNOWN_DATABASE: Final = 81
 _BUSY_SIGNS: Final = ("EmbeddedServer", "Cannot lock file", "already connected", "already running")
 
 
@@ -178,13 +169,16 @@ class Warehouse:
         limits: Mapping[str, Any] | None = None,
     ) -> None:
         """Run one statement that returns nothing: DDL, `INSERT … SELECT`, `OPTIMIZE`."""
-        with self._mapped_errors():
-            self._client.command(sql, parameters=dict(parameters or {}), settings=self._with_tag(why, limits))
+        with self._mapped_errors():  # not `command`, which would put bound values into the URL
+            self._client.raw_query(sql, parameters=dict(parameters or {}), settings=self._with_tag(why, limits))
 
     def insert(self, table: str, rows: list[tuple[Any, ...]], columns: tuple[str, ...], *, why: str) -> None:
         """Insert a few typed rows. Large data goes through `insert_bytes`."""
-        with self._mapped_errors(hides_data=True):
-            self._client.insert(table, rows, column_names=list(columns), settings=self._with_tag(why, None))
+        try:
+            with self._mapped_errors(hides_data=True):
+                self._client.insert(table, rows, column_names=list(columns), settings=self._with_tag(why, None))
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, struct.error) as error:
+            raise QueryError(f"A row does not fit the columns of {table} ({type(error).__name__}).") from None
 
     def insert_bytes(
         self,
@@ -223,7 +217,7 @@ class Warehouse:
         try:
             yield
         except ClickHouseError as error:
-            raise _mapped(error, hides_data=hides_data) from None
+            raise mapped(error, hides_data=hides_data) from None
         except (ConnectionError, TimeoutError) as error:
             raise WarehouseUnavailable(f"ClickHouse did not answer: {type(error).__name__}.") from None
 
@@ -237,16 +231,16 @@ def open_warehouse(
         settings: which warehouse, and how to reach it.
         role: `reader` handles cannot write.
         who: the account or command on whose behalf queries run.
-        must_exist: refuse to create an embedded warehouse that is not there (`setup` passes False).
+        must_exist: refuse to create an embedded warehouse or a database that is not there (`setup` passes False).
 
     Raises:
-        WarehouseNotReady: there is no embedded warehouse yet.
+        WarehouseNotReady: there is no embedded warehouse or no such database yet.
         WarehouseBusy: another process holds the embedded warehouse.
         WarehouseUnavailable: the server cannot be reached.
     """
     if settings.is_embedded:
         return _open_embedded(settings, role=role, who=who, must_exist=must_exist)
-    return _open_server(settings, role=role, who=who)
+    return _open_server(settings, role=role, who=who, must_exist=must_exist)
 
 
 def _open_embedded(settings: Settings, *, role: Role, who: str, must_exist: bool) -> Warehouse:
@@ -257,15 +251,15 @@ def _open_embedded(settings: Settings, *, role: Role, who: str, must_exist: bool
         )
     path.mkdir(parents=True, exist_ok=True)
 
-    import clickhouse_connect
     from clickhouse_connect.driver.exceptions import ClickHouseError
 
     try:
-        client = clickhouse_connect.get_client(
+        client = _connected(
+            settings,
+            creates=role == "writer" and not must_exist,
             interface="chdb",
             path=str(path.resolve()),
             settings=_session_settings(settings),
-            tz_mode="aware",
         )
         if role == "reader":
             for name, value in READER_SETTINGS.items():
@@ -276,12 +270,11 @@ def _open_embedded(settings: Settings, *, role: Role, who: str, must_exist: bool
                 f"The warehouse in {path} is open in another process{_holder(path)}.",
                 hint="Stop that process, or ask through it: a running `schoolhouse serve` answers `query` for you.",
             ) from None
-        raise _mapped(error) from None
+        raise mapped(error) from None
     return Warehouse(client, settings, role=role, who=who)
 
 
-def _open_server(settings: Settings, *, role: Role, who: str) -> Warehouse:
-    import clickhouse_connect
+def _open_server(settings: Settings, *, role: Role, who: str, must_exist: bool) -> Warehouse:
     from clickhouse_connect.driver.exceptions import ClickHouseError
 
     is_reader_account = role == "reader" and settings.clickhouse_reader_user
@@ -292,7 +285,9 @@ def _open_server(settings: Settings, *, role: Role, who: str) -> Warehouse:
         session |= READER_SETTINGS
     address = f"{settings.clickhouse_host}:{settings.clickhouse_port}"
     try:
-        client = clickhouse_connect.get_client(
+        client = _connected(
+            settings,
+            creates=role == "writer" and not must_exist,
             host=settings.clickhouse_host,
             port=settings.clickhouse_port,
             username=user,
@@ -303,18 +298,40 @@ def _open_server(settings: Settings, *, role: Role, who: str) -> Warehouse:
             connect_timeout=10,
             autogenerate_session_id=False,  # a session would run one query at a time
             form_encode_query_params=True,  # bound values stay out of the URL
-            tz_mode="aware",
             client_name="schoolhouse",
         )
     except ClickHouseError as error:
-        mapped = _mapped(error)
-        if isinstance(mapped, WarehouseUnavailable):
+        reason = mapped(error)
+        if isinstance(reason, WarehouseUnavailable):
             raise WarehouseUnavailable(
                 f"ClickHouse at {address} does not answer.",
                 hint="Check CLICKHOUSE_HOST, CLICKHOUSE_PORT and that the server runs.",
             ) from None
-        raise mapped from None
+        raise reason from None
     return Warehouse(client, settings, role=role, who=who)
+
+
+def _connected(warehouse: Settings, *, creates: bool, **options: Any) -> Client:
+    """A client that speaks in the warehouse's database, which is made first if `creates`."""
+    import clickhouse_connect
+    from clickhouse_connect.driver.exceptions import DatabaseError
+
+    logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # what it logs it raises too, with data in it
+    database = warehouse.clickhouse_database
+    try:
+        return clickhouse_connect.get_client(database=database, tz_mode="aware", **options)
+    except DatabaseError as error:
+        if error.code != _UNKNOWN_DATABASE:
+            raise
+    if not creates:
+        raise WarehouseNotReady(
+            f"There is no database {database!r}.", hint="Create it with `schoolhouse warehouse setup`."
+        )
+    client = clickhouse_connect.get_client(tz_mode="aware", **options)
+    cluster = f" ON CLUSTER `{warehouse.clickhouse_cluster}`" if warehouse.clickhouse_cluster else ""
+    client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`{cluster}")
+    client.database = database
+    return client
 
 
 def _session_settings(settings: Settings) -> dict[str, Any]:
@@ -331,46 +348,3 @@ def _holder(path: Path) -> str:
     except OSError:
         return ""
     return f" (process {match.group(1)})" if match else ""
-
-
-def _mapped(error: Exception, *, hides_data: bool = False) -> WarehouseError:
-    """The error of ours for an error of the driver's."""
-    code = int(getattr(error, "code", None) or 0)
-    name = getattr(error, "name", None) or ""
-    message = _plain_message(str(error), hides_data=hides_data) or name
-    if code in _LIMIT_CODES:
-        return QueryLimitExceeded(message, hint="Narrow the question, or raise the limit.", engine_code=code)
-    if code in _REFUSED_CODES:
-        return QueryRefused(message, hint="This handle is read-only or lacks the right.", engine_code=code)
-    if code in _AUTHENTICATION_CODES:
-        return WarehouseError(
-            "ClickHouse refused the user or password.",
-            hint="Check CLICKHOUSE_USER and CLICKHOUSE_PASSWORD.",
-            engine_code=code,
-        )
-    if code in _UNAVAILABLE_CODES:
-        return WarehouseUnavailable(message, engine_code=code)
-    if code in _MISSING_CODES:
-        return QueryError(
-            message, hint="If the tables are missing, run `schoolhouse warehouse setup`.", engine_code=code
-        )
-    if code:
-        return QueryError(message, engine_code=code)
-    if type(error).__name__ in {"OperationalError", "StreamFailureError", "InterfaceError"}:
-        return WarehouseUnavailable(message or "ClickHouse did not answer.")
-    return WarehouseError(message or type(error).__name__)
-
-
-_NOISE: Final = re.compile(
-    r"^.*?Code:\s*\d+\.\s*(?:DB::Exception:\s*)?"
-    r"|\s*\(version [^)]*\)+|\s*\(for url [^)]*\)|^Received ClickHouse exception.*?:\s*"
-)
-
-
-def _plain_message(text: str, *, hides_data: bool) -> str:
-    """The engine's sentence without stack, version and place; without quoted data if `hides_data`."""
-    text = _NOISE.sub("", text.strip())
-    text = re.split(r"(?:: |\. )While (?:executing|processing|parsing|reading|pushing)|\bStack trace", text)[0]
-    if hides_data:
-        text = re.sub(r"'[^']*'|\"[^\"]*\"|`[^`]*`", "…", text.splitlines()[0] if text else "")
-    return redact(text.strip())[:2000]
