@@ -7,7 +7,7 @@
     │   ├── InvalidStatement       a statement breaks the rules of xAPI (400)
     │   ├── StatementConflict      an id is taken by another statement (409)
     │   └── BodyTooLarge           a request's body or a statement is over the limit (413)
-    ├── DeliveryError            a bundle could not be delivered; it stays in the spool and is tried again
+    ├── UploadFailed             a bundle could not be delivered; it stays in the spool and is tried again
     │   └── SpoolFull              nothing more is accepted until bundles have been delivered
     └── WarehouseError           ClickHouse said no
         ├── WarehouseUnavailable   cannot be reached, or timed out; trying again may help
@@ -87,15 +87,15 @@ class BodyTooLarge(InputError):
     http_status = 413
 
 
-class DeliveryError(SchoolhouseError):
+class UploadFailed(SchoolhouseError):
     """A bundle could not be delivered: the store is away, refuses, or is full."""
 
-    code = "delivery"
+    code = "upload_failed"
     http_status = 503
     is_retryable = True
 
 
-class SpoolFull(DeliveryError):
+class SpoolFull(UploadFailed):
     """The spool holds as much as it may: accept nothing more until bundles have been delivered."""
 
     code = "spool_full"

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from schoolhouse.cli import console
+from schoolhouse.cli import console, pipeline
 
 app = typer.Typer(
     name="schoolhouse",
@@ -20,6 +20,8 @@ app = typer.Typer(
     add_completion=True,
     rich_markup_mode="rich",
 )
+
+app.add_typer(pipeline.app, name="pipeline")
 
 
 @app.callback(invoke_without_command=True)
