@@ -173,6 +173,11 @@ class Settings(BaseSettings):
         validation_alias="XAPI_FILE_DIR",
         description="Directory of bundles in mode file. Empty: bundles/ under SCHOOLHOUSE_DATA_DIR.",
     )
+    spool_dir: Path | None = Field(
+        None,
+        validation_alias="XAPI_SPOOL_DIR",
+        description="Directory of what waits to be delivered, on a local disk. Empty: SCHOOLHOUSE_DATA_DIR.",
+    )
     spool_max_bytes: int = Field(
         10_000_000_000,
         ge=1_000_000,
@@ -237,7 +242,7 @@ class Settings(BaseSettings):
     def _upper_case(cls, value: Any) -> Any:
         return value.upper() if isinstance(value, str) else value
 
-    @field_validator("clickhouse_secure", "bundle_dir", "xapi_credentials_file", mode="before")
+    @field_validator("clickhouse_secure", "bundle_dir", "spool_dir", "xapi_credentials_file", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: Any) -> Any:
         return None if value == "" else value
@@ -279,7 +284,7 @@ class Settings(BaseSettings):
     @property
     def spool_file(self) -> Path:
         """The database of bundles that are accepted and not delivered."""
-        return self.data_dir / "spool.sqlite"
+        return (self.spool_dir or self.data_dir) / "spool.sqlite"
 
     @property
     def bundles_dir(self) -> Path:

@@ -20,10 +20,11 @@ from typing import Any, Final, Protocol
 
 from schoolhouse.collect.group_commit import GroupCommit
 from schoolhouse.collect.spool import Batch
-from schoolhouse.errors import SettingsError, UploadFailed
+from schoolhouse.errors import SettingsError, UploadFailed, WarehouseError
 from schoolhouse.settings import Settings
 from schoolhouse.warehouse.connection import Warehouse, open_warehouse
 from schoolhouse.warehouse.loads import start_load
+from schoolhouse.warehouse.migrations import require_current
 
 _GROUP_LIMIT: Final = 20  # batches in one load of mode direct
 
@@ -69,16 +70,31 @@ class DirectUploader:
         self._loads.submit(batch)
 
     def close(self) -> None:
-        """Close the warehouse."""
+        """Close the warehouse; it opens again when needed."""
         if self._warehouse:
             self._warehouse.close()
+        self._warehouse = None
 
     def _load(self, batches: Sequence[Batch]) -> list[None]:
         if not self._warehouse:  # opened when first needed: the pipeline accepts while the warehouse is away
-            self._warehouse = self._open_writer()
-        with start_load(self._warehouse, route="direct", source=str(batches[0].key)) as load:
-            load.add_lines(b"\n".join(batch.body for batch in batches), source_file="direct", first_line=1)
+            self._warehouse = self._open_ready()
+        try:
+            with start_load(self._warehouse, route="direct", source=str(batches[0].key)) as load:
+                load.add_lines(b"\n".join(batch.body for batch in batches), source_file="direct", first_line=1)
+        except WarehouseError:
+            self.close()
+            raise
         return [None] * len(batches)
+
+    def _open_ready(self) -> Warehouse:
+        """The warehouse with all its views: without them, the table `ingest` swallows lines without a word."""
+        warehouse = self._open_writer()
+        try:
+            require_current(warehouse)
+        except WarehouseError:
+            warehouse.close()
+            raise
+        return warehouse
 
 
 class FileUploader:
