@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from schoolhouse.cli import console, pipeline
+from schoolhouse.cli import console, doctor, ingest, pipeline, query, warehouse
 
 app = typer.Typer(
     name="schoolhouse",
@@ -20,8 +20,6 @@ app = typer.Typer(
     add_completion=True,
     rich_markup_mode="rich",
 )
-
-app.add_typer(pipeline.app, name="pipeline")
 
 
 @app.callback(invoke_without_command=True)
@@ -37,6 +35,15 @@ def common(
         typer.echo(f"schoolhouse {__version__}")
         raise typer.Exit
     console.configure(verbose=verbose, quiet=quiet)
+
+
+app.command()(ingest.ingest)
+app.command()(ingest.validate)
+app.command()(warehouse.reprocess)
+app.command()(query.query)
+app.command()(doctor.doctor)
+app.add_typer(warehouse.app, name="warehouse")
+app.add_typer(pipeline.app, name="pipeline")
 
 
 def main() -> None:
