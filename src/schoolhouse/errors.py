@@ -7,6 +7,9 @@
     │   ├── InvalidStatement       a statement breaks the rules of xAPI (400)
     │   ├── StatementConflict      an id is taken by another statement (409)
     │   └── BodyTooLarge           a request's body or a statement is over the limit (413)
+    ├── NotSignedIn              a request without valid credentials (401)
+    ├── RightMissing             its client is known, and may not do this (403)
+    ├── NotSupported             understood, and not built yet (501)
     ├── UploadFailed             a bundle could not be delivered; it stays in the spool and is tried again
     │   └── SpoolFull              nothing more is accepted until bundles have been delivered
     └── WarehouseError           ClickHouse said no
@@ -85,6 +88,27 @@ class BodyTooLarge(InputError):
 
     code = "body_too_large"
     http_status = 413
+
+
+class NotSignedIn(SchoolhouseError):
+    """A request without valid credentials."""
+
+    code = "not_signed_in"
+    http_status = 401
+
+
+class RightMissing(SchoolhouseError):
+    """The client of a request is known, and may not do this."""
+
+    code = "right_missing"
+    http_status = 403
+
+
+class NotSupported(SchoolhouseError):
+    """The request is understood, and what it asks for is not built yet."""
+
+    code = "not_supported"
+    http_status = 501
 
 
 class UploadFailed(SchoolhouseError):

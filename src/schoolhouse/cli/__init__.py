@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from schoolhouse.cli import console, doctor, ingest, pipeline, query, warehouse
+from schoolhouse.cli import console, doctor, ingest, pipeline, query, warehouse, xapi
 
 app = typer.Typer(
     name="schoolhouse",
@@ -44,6 +44,7 @@ app.command()(query.query)
 app.command()(doctor.doctor)
 app.add_typer(warehouse.app, name="warehouse")
 app.add_typer(pipeline.app, name="pipeline")
+app.add_typer(xapi.app, name="xapi")
 
 
 def main() -> None:

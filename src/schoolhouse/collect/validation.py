@@ -380,6 +380,7 @@ def _check_context(context: Context | UnsetType, target: Target) -> None:
 
 
 _decode_statement: Final = msgspec.json.Decoder(Statement).decode
+_decode_actor: Final = msgspec.json.Decoder(Actor).decode
 _decode_list: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
@@ -391,6 +392,14 @@ def read_statement(raw: bytes | msgspec.Raw) -> Statement:
     """
     try:
         return _decode_statement(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidStatement(_reason(error)) from None
+
+
+def read_actor(raw: bytes) -> Actor:
+    """The agent or group in these bytes. Raises InvalidStatement."""
+    try:
+        return _decode_actor(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidStatement(_reason(error)) from None
 
