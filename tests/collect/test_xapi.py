@@ -145,14 +145,16 @@ def test_an_equal_statement_however_written_is_no_conflict(site, settings):
 
 
 @embedded
-@pytest.mark.parametrize(
-    ("path", "value"),
-    [("result.success", True), ("timestamp", "2026-08-01T12:00:00.124Z"), ("result.score.raw", 0.5), ("actor", AGENT)],
-)
-def test_a_statement_that_says_something_else_is_a_conflict(site, path, value):
+def test_a_statement_that_says_something_else_is_a_conflict(site):
     statement = new_statement(actor={"mbox": "mailto:a@h.example"})
     site.post(statement)
-    assert site.put(statement["id"], changed(path, value, statement)).status == 409
+    for path, value in {
+        "result.success": True,
+        "timestamp": "2026-08-01T12:00:00.124Z",
+        "result.score.raw": 0.5,
+        "actor": AGENT,
+    }.items():
+        assert site.put(statement["id"], changed(path, value, statement)).status == 409
 
 
 @embedded
@@ -273,42 +275,44 @@ def test_the_limit_of_the_server_holds(settings):
         assert len(site.ids(limit="2")) == 2
 
 
-@embedded
-@pytest.mark.parametrize(
-    "parameters",
-    [
-        {"unknown": "1"},
-        {"statementId": "x"},
-        {"statementId": FULL["id"], "verb": "http://h.example"},
-        {"statementId": FULL["id"], "voidedStatementId": FULL["id"]},
-        {"agent": "{}"},
-        {"agent": "jane"},
-        {"agent": '{"objectType":"Group","member":[{"mbox":"mailto:a@h.example"}]}'},
-        {"verb": "played"},
-        {"activity": "page"},
-        {"registration": "1"},
-        {"since": "yesterday"},
-        {"until": "2026-13-01T00:00:00Z"},
-        {"limit": "-1"},
-        {"limit": "many"},
-        {"ascending": "1"},
-        {"format": "short"},
-        {"cursor": "x"},
-    ],
-)
-def test_a_parameter_that_makes_no_sense_is_refused(site, parameters):
-    refused = site.get(**parameters)
-    assert refused.status == 400
-    assert next(iter(parameters)) in refused.reason
+SENSELESS = [
+    {"unknown": "1"},
+    {"statementId": "x"},
+    {"statementId": FULL["id"], "verb": "http://h.example"},
+    {"statementId": FULL["id"], "voidedStatementId": FULL["id"]},
+    {"agent": "{}"},
+    {"agent": "jane"},
+    {"agent": '{"objectType":"Group","member":[{"mbox":"mailto:a@h.example"}]}'},
+    {"verb": "played"},
+    {"activity": "page"},
+    {"registration": "1"},
+    {"since": "yesterday"},
+    {"until": "2026-13-01T00:00:00Z"},
+    {"limit": "-1"},
+    {"limit": "many"},
+    {"ascending": "1"},
+    {"format": "short"},
+    {"cursor": "x"},
+]
 
 
 @embedded
-@pytest.mark.parametrize(
-    "parameters",
-    [{"format": "ids"}, {"attachments": "true"}, {"related_agents": "true"}, {"related_activities": "true"}],
-)
-def test_what_is_not_built_yet_says_so(site, parameters):
-    assert site.get(**parameters).status == 501
+def test_a_parameter_that_makes_no_sense_is_refused(site):
+    for parameters in SENSELESS:
+        refused = site.get(**parameters)
+        assert refused.status == 400, parameters
+        assert next(iter(parameters)) in refused.reason
+
+
+@embedded
+def test_what_is_not_built_yet_says_so(site):
+    for name, value in {
+        "format": "ids",
+        "attachments": "true",
+        "related_agents": "true",
+        "related_activities": "true",
+    }.items():
+        assert site.get(**{name: value}).status == 501
 
 
 @embedded
@@ -353,9 +357,9 @@ def test_every_answer_names_the_version_and_how_far_it_is_consistent(site):
 
 
 @embedded
-@pytest.mark.parametrize("version", [None, "2.0.0", "0.95", "1.1.0", "x"])
-def test_a_request_without_a_version_that_is_spoken_here_is_refused(site, version):
-    assert site.request("GET", "/xAPI/statements", headers={"X-Experience-API-Version": version}).status == 400
+def test_a_request_without_a_version_that_is_spoken_here_is_refused(site):
+    for version in (None, "2.0.0", "0.95", "1.1.0", "x"):
+        assert site.request("GET", "/xAPI/statements", headers={"X-Experience-API-Version": version}).status == 400
 
 
 @embedded
@@ -369,9 +373,9 @@ def test_head_answers_as_get_does_without_a_body(site):
 
 
 @embedded
-@pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded"])
-def test_only_json_is_taken(site, content_type):
-    assert site.post(new_statement(), **{"Content-Type": content_type}).status == 400
+def test_only_json_is_taken(site):
+    for content_type in (None, "text/plain", "application/x-www-form-urlencoded"):
+        assert site.post(new_statement(), **{"Content-Type": content_type}).status == 400
 
 
 @embedded
