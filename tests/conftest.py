@@ -79,23 +79,10 @@ def handle(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def warehouse_settings(handle: str, request: pytest.FixtureRequest) -> Iterator[Settings]:
     """Settings that name a database of the test's own, which is not made yet and goes away afterwards."""
-    database = f"test_{uuid.uuid4().hex[:12]}"
-    if handle == "embedded":
-        data_dir = request.getfixturevalue("embedded_data_dir")
-        settings = load_settings(data_dir=data_dir, clickhouse_database=database)
-    else:
-        server = _real_server() or request.getfixturevalue("stand_in")
-        settings = load_settings(
-            data_dir=request.getfixturevalue("tmp_path"),
-            clickhouse_database=database,
-            clickhouse_host=server.host,
-            clickhouse_port=server.port,
-            clickhouse_user=server.user,
-            clickhouse_password=server.password,
-        )
+    settings = settings_on(handle, request, data_dir=request.getfixturevalue("tmp_path"))
     yield settings
     with open_warehouse(settings, who="tests", must_exist=False) as warehouse:
-        warehouse.run(f"DROP DATABASE `{database}` SYNC", why="tidy up after a test")
+        warehouse.run(f"DROP DATABASE `{settings.clickhouse_database}` SYNC", why="tidy up after a test")
 
 
 @pytest.fixture
@@ -114,6 +101,23 @@ def warehouse_environment(warehouse_settings: Settings, monkeypatch: pytest.Monk
     return warehouse_settings
 
 
+def settings_on(handle: str, request: pytest.FixtureRequest, *, data_dir: Path) -> Settings:
+    """Settings of a new database on a handle; `data_dir` is for what a server's client keeps."""
+    database = f"test_{uuid.uuid4().hex[:12]}"
+    if handle == "embedded":
+        data_dir = request.getfixturevalue("embedded_data_dir")
+        return load_settings(data_dir=data_dir, clickhouse_host="", clickhouse_database=database)
+    server = _real_server() or request.getfixturevalue("stand_in")
+    return load_settings(
+        data_dir=data_dir,
+        clickhouse_database=database,
+        clickhouse_host=server.host,
+        clickhouse_port=server.port,
+        clickhouse_user=server.user,
+        clickhouse_password=server.password,
+    )
+
+
 def _real_server() -> Server | None:
     if not TEST_URL:
         return None
@@ -124,3 +128,16 @@ def _real_server() -> Server | None:
         user=unquote(url.username or "default"),
         password=unquote(url.password or ""),
     )
+
+
+@pytest.fixture(scope="session")
+def campus_settings(embedded_data_dir: Path) -> Settings:
+    """An embedded warehouse that holds `tests.given.small_campus()`, for tests that only read."""
+    from schoolhouse.warehouse import migrations
+    from tests.given import load, small_campus
+
+    settings = load_settings(data_dir=embedded_data_dir, clickhouse_database=f"campus_{uuid.uuid4().hex[:12]}")
+    with open_warehouse(settings, who="tests", must_exist=False) as warehouse:
+        migrations.up(warehouse)
+        load(warehouse, small_campus())
+    return settings

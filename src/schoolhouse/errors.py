@@ -8,10 +8,12 @@
     │   ├── StatementConflict      an id is taken by another statement (409)
     │   └── BodyTooLarge           a request's body or a statement is over the limit (413)
     ├── NotSignedIn              a request without valid credentials (401)
-    ├── RightMissing             its client is known, and may not do this (403)
     ├── NotSupported             understood, and not built yet (501)
     ├── UploadFailed             a bundle could not be delivered; it stays in the spool and is tried again
     │   └── SpoolFull              nothing more is accepted until bundles have been delivered
+    ├── NotFound                 nothing has this name or address
+    ├── AccessRefused            the caller did not show who they are, or may not do this
+    ├── DeliveryError            a target did not take all that was sent to it
     └── WarehouseError           ClickHouse said no
         ├── WarehouseUnavailable   cannot be reached, or timed out; trying again may help
         ├── WarehouseBusy          the embedded warehouse is open in another process
@@ -97,13 +99,6 @@ class NotSignedIn(SchoolhouseError):
     http_status = 401
 
 
-class RightMissing(SchoolhouseError):
-    """The client of a request is known, and may not do this."""
-
-    code = "right_missing"
-    http_status = 403
-
-
 class NotSupported(SchoolhouseError):
     """The request is understood, and what it asks for is not built yet."""
 
@@ -123,6 +118,27 @@ class SpoolFull(UploadFailed):
     """The spool holds as much as it may: accept nothing more until bundles have been delivered."""
 
     code = "spool_full"
+
+
+class NotFound(SchoolhouseError):
+    """Nothing has the name or address that was asked for."""
+
+    code = "not_found"
+    http_status = 404
+
+
+class AccessRefused(SchoolhouseError):
+    """The caller did not show who they are, or may not do this."""
+
+    code = "access_refused"
+    http_status = 403
+
+
+class DeliveryError(SchoolhouseError):
+    """A target did not take what was sent, after all retries; the message says what is missing there."""
+
+    code = "delivery"
+    http_status = 502
 
 
 class WarehouseError(SchoolhouseError):

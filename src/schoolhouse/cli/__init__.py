@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from schoolhouse.cli import console, doctor, ingest, pipeline, query, warehouse, xapi
+from schoolhouse.cli import console, demo, doctor, ingest, pipeline, query, serve, simulate, warehouse, xapi
 
 app = typer.Typer(
     name="schoolhouse",
@@ -37,6 +37,8 @@ def common(
     console.configure(verbose=verbose, quiet=quiet)
 
 
+app.command()(demo.demo)
+app.command()(serve.serve)
 app.command()(ingest.ingest)
 app.command()(ingest.validate)
 app.command()(warehouse.reprocess)
@@ -45,6 +47,7 @@ app.command()(doctor.doctor)
 app.add_typer(warehouse.app, name="warehouse")
 app.add_typer(pipeline.app, name="pipeline")
 app.add_typer(xapi.app, name="xapi")
+app.add_typer(simulate.app, name="simulate")
 
 
 def main() -> None:

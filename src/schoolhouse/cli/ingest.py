@@ -50,7 +50,7 @@ def ingest(paths: Paths, as_json: AsJson = False, strict: Strict = False) -> Non
     if as_json:
         console.print_json(report.as_dict())
     else:
-        _print_report(report)
+        print_report(report)
     for message in report.unreadable:
         console.print_problem(message)
     if report.unreadable or (strict and report.summary.rejected):
@@ -96,7 +96,8 @@ def _bar(verb: str, files: Sequence[StatementFile]) -> Iterator[Callable[[str, i
         yield on_progress
 
 
-def _print_report(report: IngestReport) -> None:
+def print_report(report: IngestReport) -> None:
+    """The accounts of an ingest, as a table."""
     summary = report.summary
     console.print_facts(
         f"Loaded {report.files} file{'s' if report.files != 1 else ''}",

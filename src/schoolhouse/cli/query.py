@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from schoolhouse.cli import console
+
+# Numbers are numbers in JSON, also those that JavaScript would round.
+_OUTPUT: Final = {"output_format_json_quote_64bit_integers": 0}
 
 
 def query(
@@ -41,11 +44,12 @@ def query(
 
 def _ask(sql: str, output_format: str) -> bytes:
     from schoolhouse.warehouse.connection import open_warehouse
+    from schoolhouse.web.running import ask_through_serve
 
-    with open_warehouse(console.settings(), role="reader", who="query") as warehouse:
-        return warehouse.ask_bytes(
-            sql,
-            output_format=output_format,
-            why="query",
-            limits={"output_format_json_quote_64bit_integers": 0},
-        )
+    settings = console.settings()
+    if settings.is_embedded:
+        answer = ask_through_serve(settings, sql, output_format)
+        if answer is not None:
+            return answer
+    with open_warehouse(settings, role="reader", who="query") as warehouse:
+        return warehouse.ask_bytes(sql, output_format=output_format, why="query", limits=_OUTPUT)

@@ -135,9 +135,9 @@ def _decompressed(stored: IO[bytes], file: StatementFile) -> IO[bytes]:
     head = stored.peek(4)[:4] if isinstance(stored, io.BufferedReader) else b""
     kind = next((name for magic, name in _MAGIC.items() if head.startswith(magic)), "")
     if kind == "gzip":
-        return cast("IO[bytes]", gzip.open(stored))
+        return io.BufferedReader(gzip.open(stored))
     if kind == "zstd":
-        return cast("IO[bytes]", zstd.open(stored))
+        return io.BufferedReader(cast("io.RawIOBase", zstd.open(stored)))
     return stored
 
 

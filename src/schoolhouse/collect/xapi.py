@@ -22,7 +22,7 @@ from schoolhouse.collect.splicing import authority_json
 from schoolhouse.collect.statement_reader import Filters, Found, Page, StatementReader
 from schoolhouse.collect.statement_store import Request, StatementStore, check_ids, receive
 from schoolhouse.collect.validation import VOIDED, Actor, Statement, read_actor, read_body
-from schoolhouse.errors import BodyTooLarge, InvalidStatement, NotSignedIn, NotSupported, RightMissing, UsageError
+from schoolhouse.errors import AccessRefused, BodyTooLarge, InvalidStatement, NotSignedIn, NotSupported, UsageError
 from schoolhouse.settings import Settings
 
 VERSION: Final = "1.0.3"
@@ -75,13 +75,13 @@ class Xapi:
 
         Raises:
             NotSignedIn: there are no valid credentials (401).
-        RightMissing: the client lacks the right (403).
+        AccessRefused: the client lacks the right (403).
         """
         client = self.clients.signed_in(authorization)
         if not client:
             raise NotSignedIn("The request has no valid credentials.", hint="Sign in with HTTP Basic or a token.")
         if not client.may(right):
-            raise RightMissing(f"The client {client.name} may not {right} statements.")
+            raise AccessRefused(f"The client {client.name} may not {right} statements.")
         return client
 
     def consistent_through(self) -> datetime:

@@ -169,12 +169,16 @@ class Load:
             else:
                 summary.rejected[verdict] = int(lines)
         if summary.accepted:
-            counts = self._warehouse.ask(statement("count_load_statements"), mine, why=_WHY).first()
+            cut_off = self._warehouse.ask(
+                statement("list_cut_off_loads"), {"source": self.source, "load_id": self.load_id}, why=_WHY
+            )
+            loads = {"loads": [self.load_id, *(row[0] for row in cut_off.rows)]}
+            counts = self._warehouse.ask(statement("count_load_statements"), {**mine, **loads}, why=_WHY).first()
             summary.new = int(counts["new"])
             summary.conflict = int(counts["conflict"])
             summary.duplicate = summary.accepted - summary.new - summary.conflict
             if counts["disputed"]:
-                self._warehouse.run(statement("hide_conflicts"), mine, why=_WHY)
+                self._warehouse.run(statement("hide_conflicts"), loads, why=_WHY)
         summary.seconds = round(time.perf_counter() - self._started, 3)
 
     def _record(self, *, finished: bool = False, error: str = "") -> None:

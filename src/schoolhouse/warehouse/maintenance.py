@@ -74,7 +74,7 @@ def apply_retention(warehouse: Warehouse) -> dict[str, int]:
         target = f"ALTER TABLE `{local}`{_on_cluster(warehouse)}"
         if months:
             warehouse.run(f"{target} MODIFY TTL {column} + INTERVAL {months} MONTH", why="retention")
-        elif "\nTTL " in ddl:
+        elif " TTL " in ddl:
             warehouse.run(f"{target} REMOVE TTL", why="retention")
     return {table: months for table, (_, months) in wanted.items()}
 

@@ -24,7 +24,7 @@ from starlette.responses import Response
 from schoolhouse.collect.clients import Client
 from schoolhouse.collect.splicing import format_time
 from schoolhouse.collect.xapi import VERSION, Question, Xapi
-from schoolhouse.errors import InputError, NotSupported, SchoolhouseError, UsageError
+from schoolhouse.errors import InputError, NotFound, NotSupported, SchoolhouseError, UsageError
 
 _STATEMENTS: Final = ("/statements", "/statements/")
 _METHODS: Final = ("GET", "HEAD", "PUT", "POST", "DELETE")
@@ -51,7 +51,7 @@ def xapi_router(xapi: Xapi, prefix: str = "/xAPI") -> APIRouter:
     async def answer_others(request: Request, resource: str) -> Response:
         if resource.strip("/") in _NOT_BUILT:
             return _refusal(NotSupported(f"The resource {resource} is not supported yet."))
-        return _refusal(UsageError(f"xAPI has no resource {resource}."), status=404)
+        return _refusal(NotFound(f"xAPI has no resource {resource}."))
 
     for path in _STATEMENTS:
         router.add_api_route(path, answer_statements, methods=list(_METHODS), include_in_schema=path == _STATEMENTS[0])
@@ -127,7 +127,7 @@ class _Statements:
         assert question.statement_id  # noqa: S101 - the caller has looked
         found = await run_in_threadpool(self._xapi.statement, question.statement_id)
         if not found:
-            return _refusal(UsageError(f"There is no statement {question.statement_id}."), status=404)
+            return _refusal(NotFound(f"There is no statement {question.statement_id}."))
         headers = {"Last-Modified": format_datetime(found.stored, usegmt=True)}
         return Response(found.statement, media_type=_JSON, headers=headers)
 

@@ -1,6 +1,6 @@
 -- How many statements a load brought first, and how many contents of theirs are in conflict
 -- new: ids that this load brought first. conflict: contents that it brought first for an id that belongs to another content
--- or key. disputed: ids of this load that stand under several keys.
+-- or key. disputed: ids that stand under several keys, of this load or of one that was cut off.
 SELECT
     countIf(first_load = {load_id:UInt64}) AS new,
     sum(contents_of_load) - new AS conflict,
@@ -22,7 +22,7 @@ FROM
             max(event_version) AS variant_version,
             argMax(load_id, event_version) AS variant_load
         FROM statement_ids
-        WHERE event_id IN (SELECT event_id FROM statement_ids WHERE load_id = {load_id:UInt64})
+        WHERE event_id IN (SELECT event_id FROM statement_ids WHERE load_id IN {loads:Array(UInt64)})
         GROUP BY event_id, section_id, timestamp, user_id, content_hash
     )
     GROUP BY event_id

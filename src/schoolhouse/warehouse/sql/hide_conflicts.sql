@@ -1,4 +1,6 @@
 -- Hide events whose id belongs to another statement that came first
+-- Looks at the ids of a load, and of earlier loads of its source that were cut off before they did this themselves: their
+-- rows stand in the place of equal ones of this load.
 -- A row with the highest version and is_conflict = 1 takes the place of the event under FINAL; nothing is deleted, so
 -- `WHERE is_conflict` still shows it.
 INSERT INTO raw_events
@@ -14,7 +16,7 @@ WHERE (section_id, timestamp, user_id, event_id) IN
             argMax((section_id, timestamp, user_id), event_version) AS winner,
             arrayJoin(arrayFilter(key -> key != winner, groupUniqArray((section_id, timestamp, user_id)))) AS key
         FROM statement_ids
-        WHERE event_id IN (SELECT event_id FROM statement_ids WHERE load_id = {load_id:UInt64})
+        WHERE event_id IN (SELECT event_id FROM statement_ids WHERE load_id IN {loads:Array(UInt64)})
         GROUP BY event_id
     )
 )

@@ -1,12 +1,15 @@
 -- Experiment attributions: one row for each entry of a statement's experiment_attributions
--- Torus's columns by their names; an invalid pair of role and type is kept and marked, never thrown away.
--- shard: raw_event_hash
+-- Torus's columns by their names; an invalid pair of role and type is kept and marked, never thrown away. An entry is known by
+-- its statement's id and its own key (its place in the list, counted from 1, if it has none), so a statement that arrives
+-- again written another way adds nothing. raw_event_hash and attribution_hash compare with Torus's.
+-- shard: event_id
 -- up
 CREATE TABLE experiment_attributions
 (
     raw_event_hash String,
     attribution_hash String,
     event_id UUID,
+    entry String,
     event_version UInt64,
     raw_event_type LowCardinality(String),
     timestamp DateTime64(3, 'UTC'),
@@ -48,6 +51,6 @@ CREATE TABLE experiment_attributions
 )
 ENGINE = ReplacingMergeTree(event_version)
 PARTITION BY toYYYYMM(timestamp)
-ORDER BY (section_id, raw_event_hash, attribution_hash)
+ORDER BY (section_id, event_id, entry)
 -- down
 DROP TABLE experiment_attributions

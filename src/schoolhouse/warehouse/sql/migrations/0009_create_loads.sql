@@ -20,7 +20,8 @@ CREATE TABLE loads
     started_at DateTime64(3, 'UTC'),
     finished_at Nullable(DateTime64(3, 'UTC')),
     error String,
-    version UInt64
+    version UInt64,
+    INDEX by_source source TYPE bloom_filter GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY load_id

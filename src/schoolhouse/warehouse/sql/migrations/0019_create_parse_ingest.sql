@@ -1,16 +1,20 @@
 -- The mapping: each raw line becomes one event, or one reject with its reason
 -- The line is parsed once, with one typed JSONExtract; every column is picked from the result. Nothing here may throw: a
 -- view that throws leaves the rows of the other views behind. All fields are Nullable, or a wrong type would turn into
--- 0 or '' without a word. Verdicts, event types and fields are explained in docs/mapping.md.
+-- 0 or '' without a word. An array in the place of an object is read by position: the fields `[]` catch it. Verdicts, event
+-- types and fields are explained in docs/mapping.md.
 -- up
 CREATE MATERIALIZED VIEW parse_ingest TO parsed_statements AS
 WITH
     -- white space around a line, and a byte order mark, are no part of the statement
     trimBoth(line, ' \t\r\n\v\f\xEF\xBB\xBF') AS body,
     SHA256(body) AS event_digest,
-    -- early uploaders wrote the extensions of OLI Torus with https; a branch that no line takes costs nothing
-    json -> JSONExtract(
-        json,
+    -- early uploaders wrote the extensions of OLI Torus with https
+    if(position(body, 'https://oli.cmu.edu/extensions/') > 0,
+       replaceAll(body, 'https://oli.cmu.edu/extensions/', 'http://oli.cmu.edu/extensions/'),
+       body) AS text,
+    JSONExtract(
+        text,
         'Tuple(
             id Nullable(String),
             timestamp Nullable(String),
@@ -19,13 +23,15 @@ WITH
             authority Nullable(String),
             registration Nullable(String),
             actor Tuple(
+                `[]` Nullable(String),
                 objectType Nullable(String),
                 account Tuple(homePage Nullable(String), name Nullable(String)),
                 mbox Nullable(String),
                 mbox_sha1sum Nullable(String),
                 openid Nullable(String)),
-            verb Tuple(id Nullable(String)),
+            verb Tuple(`[]` Nullable(String), id Nullable(String)),
             object Tuple(
+                `[]` Nullable(String),
                 id Nullable(String),
                 objectType Nullable(String),
                 definition Tuple(
@@ -72,10 +78,7 @@ WITH
                     `http://oli.cmu.edu/extensions/experiment_attributions` Nullable(String),
                     `https://w3id.org/xapi/video/extensions/length` Nullable(Float64),
                     `https://w3id.org/xapi/video/extensions/session-id` Nullable(String),
-                    `https://w3id.org/xapi/openedx/extensions/session-id` Nullable(String))))') AS fields,
-    if(position(body, 'https://oli.cmu.edu/extensions/') > 0,
-       fields(replaceAll(body, 'https://oli.cmu.edu/extensions/', 'http://oli.cmu.edu/extensions/')),
-       fields(body)) AS s,
+                    `https://w3id.org/xapi/openedx/extensions/session-id` Nullable(String))))') AS s,
     s.actor AS actor,
     s.object AS object,
     object.definition AS definition,
@@ -91,7 +94,7 @@ WITH
         '') AS user_id,
 
     -- did what
-    ifNull(s.verb.id, '') AS verb_id,
+    if(isNull(s.verb.`[]`), ifNull(s.verb.id, ''), '') AS verb_id,
     ifNull(definition.type, '') AS object_type,
     transform(
         concat(verb_id, '|', object_type),
@@ -173,67 +176,83 @@ WITH
     event_type = 'video' AS is_video,
 
     -- to what: a template of OLI Torus left a stray brace behind its attempt ids
-    if(endsWith(ifNull(object.id, ''), '}') AND position(ifNull(object.id, ''), '{') = 0,
-       substring(ifNull(object.id, ''), 1, length(ifNull(object.id, '')) - 1),
-       ifNull(object.id, '')) AS object_id,
+    ifNull(object.id, '') AS whole_object_id,
+    substring(
+        whole_object_id,
+        1,
+        length(whole_object_id) - endsWith(whole_object_id, '}') * (position(whole_object_id, '{') = 0)) AS object_id,
 
     -- when: only a full date and time counts; without an offset it is UTC
-    replaceOne(upper(ifNull(s.timestamp, '')), ',', '.') AS time_text,
-    if(match(
-           time_text,
-           '^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)?$'),
-       parseDateTime64BestEffortOrNull(time_text, 3, 'UTC'),
-       NULL) AS time,
-    ifNull(time >= toDateTime64('1990-01-01 00:00:00', 3, 'UTC') AND time < received_at + INTERVAL 1 DAY, 0) AS has_time,
+    text -> if(match(
+           text,
+           '^(1989|199[0-9]|2[0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[T ]([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)?$'),
+       parseDateTime64BestEffortOrNull(text, 3, 'UTC'),
+       NULL) AS moment,
+    moment(replaceOne(upper(ifNull(s.timestamp, '')), ',', '.')) AS time,
+    -- from 1990 to a day after arrival, in milliseconds: comparing times of two scales throws for far years
+    toUnixTimestamp64Milli(time) AS time_ms,
+    ifNull(time_ms >= 631152000000 AND time_ms < toUnixTimestamp64Milli(received_at) + 86400000, 0) AS has_time,
 
-    -- where: the section's number, or the course run that the activities name
+    -- where: the section's number, or the course run that the activities name. Nothing here is left to lazy evaluation:
+    -- a lazy function that several columns need is computed for each of them anew
     ifNull(c.`http://oli.cmu.edu/extensions/section_id`, 0) AS section_number,
-    if(section_number != 0, '', coalesce(context.contextActivities.parent, '')) AS parent_json,
-    if(section_number != 0, '', coalesce(context.contextActivities.grouping, '')) AS grouping_json,
-    if(parent_json = '' AND grouping_json = '',
-       [],
-       arrayConcat(
-           JSONExtract(if(startsWith(parent_json, '{'), concat('[', parent_json, ']'), parent_json),
-                       'Array(Tuple(id String, definition Tuple(type String, name String)))'),
-           JSONExtract(if(startsWith(grouping_json, '{'), concat('[', grouping_json, ']'), grouping_json),
-                       'Array(Tuple(id String, definition Tuple(type String, name String)))'))) AS activities,
+    ifNull(context.contextActivities.parent, '') AS parent_json,
+    ifNull(context.contextActivities.grouping, '') AS grouping_json,
+    arrayConcat(
+        JSONExtract(
+            concat(startsWith(parent_json, '{') ? '[' : '', parent_json, startsWith(parent_json, '{') ? ']' : ''),
+            'Array(Tuple(id String, definition Tuple(type String, name String)))'),
+        JSONExtract(
+            concat(startsWith(grouping_json, '{') ? '[' : '', grouping_json, startsWith(grouping_json, '{') ? ']' : ''),
+            'Array(Tuple(id String, definition Tuple(type String, name String)))')) AS activities,
     arrayFirst(
-        x -> match(x.1, '(?:course|ccx)-v1:') OR x.2.1 = 'http://adlnet.gov/expapi/activities/course',
-        if(object_type = 'http://adlnet.gov/expapi/activities/course',
-           arrayPushFront(activities, (object_id, (object_type, JSONExtractRaw(body, 'object', 'definition', 'name')))),
-           activities)) AS course,
+        x -> match(x.1, '(?:^|/)(?:course|ccx)-v1:') OR x.2.1 = 'http://adlnet.gov/expapi/activities/course',
+        activities) AS course,
+    object_type = 'http://adlnet.gov/expapi/activities/course' AS is_course,
     multiIf(
         section_number != 0, '',
-        course.1 != '', coalesce(
-            nullIf(extract(course.1, '((?:course|ccx)-v1:[^/?#\\s]+)'), ''),
-            course.1),
-        position(object_id, '-v1:') = 0, '',
-        coalesce(
-            nullIf(extract(object_id, '((?:course|ccx)-v1:[^/?#\\s+]+\\+[^/?#\\s+]+\\+[^/?#\\s+]+(?:\\+ccx@[0-9]+)?)'), ''),
-            nullIf(replaceRegexpOne(
-                extract(object_id, '((?:ccx-)?block-v1:[^/?#\\s+]+\\+[^/?#\\s+]+\\+[^/?#\\s+]+(?:\\+ccx@[0-9]+)?)'),
-                '^(ccx)?-?block-v1:', if(position(object_id, 'ccx-block-v1:') > 0, 'ccx-v1:', 'course-v1:')), ''),
-            '')) AS course_key,
+        is_course, object_id,
+        course.1 != '', course.1,
+        position(object_id, '-v1:') > 0, object_id,
+        '') AS course_text,
+    extract(
+        course_text,
+        '((?:course|ccx)-v1:[^/?#\\s+]+\\+[^/?#\\s+]+\\+[^/?#\\s+]+(?:\\+ccx@[0-9]+)?)') AS run_key,
+    extract(
+        course_text,
+        'block-v1:([^/?#\\s+:]+\\+[^/?#\\s+]+\\+[^/?#\\s+]+(?:\\+ccx@[0-9]+)?)') AS block_key,
     multiIf(
-        section_number != 0, section_number,
-        course_key = '', 0,
-        -- 52 bits, exact in JavaScript; never 0, which means no section
-        greatest(bitShiftRight(sipHash64(concat(platform, '\n', course_key)), 12), 1)) AS section_id,
+        run_key != '', run_key,
+        block_key != '', concat(position(course_text, 'ccx-block-v1:') > 0 ? 'ccx-v1:' : 'course-v1:', block_key),
+        is_course OR course.1 != '', coalesce(
+            nullIf(extract(course_text, '((?:course|ccx)-v1:[^/?#\\s]+)'), ''),
+            course_text),
+        '') AS course_key,
+    -- 52 bits, exact in JavaScript; never 0, which means no section
+    section_number
+        + (course_key != '') * greatest(bitShiftRight(sipHash64(concat(platform, '\n', course_key)), 12), 1) AS section_id,
+    if(is_course, JSONExtractRaw(body, 'object', 'definition', 'name'), course.2.2) AS title_json,
+    if(title_json = '', '', coalesce(
+        nullIf(JSONExtractString(title_json, 'en'), ''),
+        nullIf(JSONExtractString(title_json, 'en-US'), ''),
+        JSONExtractKeysAndValues(title_json, 'String')[1].2)) AS title,
 
-    if(section_number != 0, '', course.2.2) AS section_title_json,
-
-    -- what is wrong with it, if anything
-    isNull(actor.objectType) AND platform = '' AND user_id = '' AS lacks_actor,
-    isNull(object.id) AND isNull(object.objectType) AND isNull(definition.type) AS lacks_object,
+    -- what is wrong with it, if anything: what looks like a statement is one, and only the rest is looked at closely
+    isNotNull(actor.`[]`) OR (isNull(actor.objectType) AND platform = '' AND user_id = '') AS lacks_actor,
+    isNotNull(object.`[]`) OR (isNull(object.id) AND isNull(object.objectType) AND isNull(definition.type)) AS lacks_object,
+    if(lacks_actor OR lacks_object OR verb_id = '' OR NOT startsWith(body, '{'),
+       multiIf(
+           NOT isValidJSON(body), 'not_json',
+           JSONType(body) != 'Object', 'not_object',
+           lacks_actor AND JSONType(body, 'actor') != 'Object', 'missing_actor',
+           verb_id = '', 'missing_verb',
+           lacks_object AND JSONType(body, 'object') != 'Object', 'missing_object',
+           ''),
+       '') AS lack,
     multiIf(
-        length(line) > max_line_bytes, 'line_too_long',
+        length(body) > max_line_bytes, 'line_too_long',
         body = '', 'blank',
-        NOT (lacks_actor OR verb_id = '' OR lacks_object), if(has_time, '', 'bad_timestamp'),
-        NOT isValidJSON(body), 'not_json',
-        JSONType(body) != 'Object', 'not_object',
-        lacks_actor AND JSONType(body, 'actor') != 'Object', 'missing_actor',
-        verb_id = '', 'missing_verb',
-        lacks_object AND JSONType(body, 'object') != 'Object', 'missing_object',
+        lack != '', lack,
         has_time, '',
         'bad_timestamp') AS verdict,
 
@@ -264,7 +283,7 @@ SELECT
     c.`http://oli.cmu.edu/extensions/publication_id` AS publication_id,
     c.`http://oli.cmu.edu/extensions/enrollment_id` AS enrollment_id,
     ifNull(time, toDateTime64(0, 3, 'UTC')) AS timestamp,
-    parseDateTime64BestEffortOrNull(upper(ifNull(s.stored, '')), 3, 'UTC') AS stored,
+    moment(replaceOne(upper(ifNull(s.stored, '')), ',', '.')) AS stored,
     event_type,
     verb_id,
     object_id,
@@ -306,10 +325,8 @@ SELECT
     load_id,
     body AS statement,
     toUInt32(length(line) + NOT endsWith(line, '\n')) AS line_bytes,
-    multiIf(section_number != 0, toString(section_number), course_key) AS section_key,
-    if(startsWith(section_title_json, '{'),
-       coalesce(arrayFirst(x -> x != '', [JSONExtractString(section_title_json, 'en'), JSONExtractString(section_title_json, 'en-US'), JSONExtractKeysAndValues(section_title_json, 'String')[1].2]), ''),
-       '') AS section_title,
+    if(section_number != 0, toString(section_number), course_key) AS section_key,
+    title AS section_title,
     ifNull(c.`http://oli.cmu.edu/extensions/experiment_attributions`, '') AS experiment_attributions,
     received_at,
     is_rebuild

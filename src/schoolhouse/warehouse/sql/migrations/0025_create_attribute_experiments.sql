@@ -36,8 +36,9 @@ WITH
             page_revision_id Nullable(UInt64))') AS a
 SELECT
     event_hash AS raw_event_hash,
-    lower(hex(SHA256(concat(event_hash, ':', coalesce(nullIf(a.key, ''), toString(place)))))) AS attribution_hash,
+    lower(hex(SHA256(concat(event_hash, ':', entry)))) AS attribution_hash,
     event_id,
+    coalesce(nullIf(a.key, ''), toString(place)) AS entry,
     event_version,
     event_type AS raw_event_type,
     timestamp,
