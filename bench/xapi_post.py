@@ -4,8 +4,8 @@
 
 Starts a server in a process of its own over a new embedded warehouse, sends new statements of a realistic size over
 connections that stay open, and checks at the end that the warehouse holds every statement that was answered with 200.
-Client and server share the machine. With RALPH_URL, RALPH_USER and RALPH_PASSWORD set, the same requests go to a running
-Ralph as well, and the ratio of the two rates is printed.
+Client and server share the machine. With RALPH_URL, RALPH_USER and RALPH_PASSWORD set, the same requests go to a
+running Ralph as well, and the ratio of the two rates is printed.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import threading
 import boto3
 import pytest
 
+from schoolhouse.collect.bundles import parse_key
 from schoolhouse.collect.pipeline import Pipeline
 from schoolhouse.collect.uploaders import LambdaUploader, S3Uploader, make_uploader
 from schoolhouse.errors import SettingsError, UploadFailed
@@ -151,6 +152,9 @@ def test_mode_direct_brings_every_statement_into_the_warehouse_once(direct_setti
             thread.join()
     assert pipeline.stats().queued == 0
     assert _event_ids(direct_settings) == sorted(one["id"] for one in statements)
+    with open_warehouse(direct_settings, role="reader") as warehouse:
+        sources = warehouse.ask("SELECT DISTINCT source_file FROM raw_events", why="test").rows
+    assert {parse_key(source).group.partition_id for (source,) in sources} == {"0", "1", "2"}
 
 
 def test_mode_direct_keeps_everything_until_the_warehouse_is_set_up(warehouse_settings, tmp_path):

@@ -12,6 +12,7 @@ from schoolhouse.collect.clients import Clients
 from schoolhouse.warehouse import migrations
 from schoolhouse.warehouse.connection import open_warehouse
 from schoolhouse.warehouse.loads import start_load
+from schoolhouse.web.app import create_app
 
 from .statements import AGENT, FULL, SMALL, changed, new_statement
 from .xapi_site import serving
@@ -427,3 +428,20 @@ def test_a_warehouse_that_fails_is_answered_with_503_and_nothing_is_promised(set
         with open_warehouse(settings, who="tests") as warehouse:
             warehouse.run("RENAME TABLE away TO ingest", why="test")
         assert site.post(new_statement()).status == 200
+
+
+@pytest.mark.parametrize("handle", ["embedded"], indirect=True)
+def test_a_server_that_starts_before_its_warehouse_is_set_up_takes_statements_afterwards(warehouse_settings, tmp_path):
+    settings = warehouse_settings.model_copy(update={"xapi_credentials_file": tmp_path / "clients.json"})
+    with serving(settings) as site:
+        assert site.post(new_statement()).status == 503
+        assert site.get().status in {400, 503}
+        with open_warehouse(settings, who="tests", must_exist=False) as warehouse:
+            migrations.up(warehouse)
+        assert site.post(new_statement()).status == 200
+
+
+@embedded
+def test_the_app_of_serve_has_the_resource(settings):
+    paths = create_app(settings).openapi()["paths"]
+    assert {"/xAPI/statements", "/xAPI/about"} <= set(paths)

@@ -81,8 +81,8 @@ def make_app(settings: Settings) -> tuple[FastAPI, Xapi]:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        with xapi:
-            yield
+        yield
+        xapi.close()
 
     app = FastAPI(lifespan=lifespan)
     app.include_router(xapi_router(xapi))

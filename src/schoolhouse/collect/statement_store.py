@@ -29,7 +29,7 @@ from schoolhouse.collect.splicing import DEFAULT_VERSION, complete, derived_id, 
 from schoolhouse.collect.validation import Statement
 from schoolhouse.errors import BodyTooLarge, InvalidStatement, StatementConflict, WarehouseError
 from schoolhouse.settings import Settings
-from schoolhouse.warehouse.connection import open_warehouse
+from schoolhouse.warehouse.connection import Warehouse, open_warehouse
 from schoolhouse.warehouse.loads import ARROW_COLUMNS, Load, Piece, arrow_lines, start_load
 from schoolhouse.warehouse.migrations import require_current
 from schoolhouse.warehouse.statements import statement as sql
@@ -97,12 +97,14 @@ def check_ids(statements: Sequence[Incoming]) -> None:
 
 
 class StatementStore:
-    """Writes requests. Enter it, or `open` and `close` it."""
+    """Writes requests; `close` it at the end."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._commits: GroupCommit[Request, None] = GroupCommit(self._commit, limit=_GROUP_LIMIT)
         self._opened = ExitStack()
+        self._writer: Warehouse | None = None
+        self._keeper: threading.Thread | None = None
         self._load: Load | None = None
         self._load_scope = ExitStack()
         self._load_lock = threading.Lock()
@@ -111,20 +113,24 @@ class StatementStore:
         self._time_lock = threading.Lock()
         self._closing = threading.Event()
 
-    def open(self) -> None:
-        """Open the warehouse. Raises WarehouseNotReady when it is not set up."""
-        self._writer = self._opened.enter_context(open_warehouse(self._settings, who="xapi"))
-        require_current(self._writer)  # without its views the table `ingest` swallows lines without a word
-        self._books = self._opened.enter_context(open_warehouse(self._settings, who="xapi"))
-        self._keeper = threading.Thread(target=self._keep, name="xapi-keeper", daemon=True)
-        self._keeper.start()
-
     def close(self) -> None:
         """Finish the accounts and close the warehouse."""
         self._closing.set()
-        self._keeper.join()
+        if self._keeper:
+            self._keeper.join()
         self._settle()
         self._opened.close()
+
+    def _open(self) -> Warehouse:
+        """Open the warehouse, with the first statement: a server may start before its warehouse is set up."""
+        with ExitStack() as opening:
+            writer = opening.enter_context(open_warehouse(self._settings, who="xapi"))
+            require_current(writer)  # without its views the table `ingest` swallows lines without a word
+            self._books = opening.enter_context(open_warehouse(self._settings, who="xapi"))
+            self._opened = opening.pop_all()
+        self._keeper = threading.Thread(target=self._keep, name="xapi-keeper", daemon=True)
+        self._keeper.start()
+        return writer
 
     def add(self, request: Request) -> None:
         """Store all statements of the request, or none; they are safe, and found, when this returns.
@@ -142,16 +148,17 @@ class StatementStore:
             return moment_of(min(now, self._writing_ms - 1) if self._writing_ms else now)
 
     def _commit(self, group: Sequence[Request]) -> list[Exception | None]:
+        self._writer = self._writer or self._open()
         with self._time_lock:
             self._last_ms = self._writing_ms = max(time.time_ns() // 1_000_000, self._last_ms + 1)
         try:
-            return self._write(group, self._last_ms)
+            return self._write(self._writer, group, self._last_ms)
         finally:
             with self._time_lock:
                 self._writing_ms = 0
 
-    def _write(self, group: Sequence[Request], stored_ms: int) -> list[Exception | None]:
-        known = self._known([one.id for request in group for one in request.statements if not one.is_unique])
+    def _write(self, writer: Warehouse, group: Sequence[Request], stored_ms: int) -> list[Exception | None]:
+        known = _known(writer, [one.id for request in group for one in request.statements if not one.is_unique])
         stored = b'"%s"' % format_time(moment_of(stored_ms)).encode()
         lines: list[bytes] = []
         outcomes: list[Exception | None] = []
@@ -162,22 +169,10 @@ class StatementStore:
                 lines += [_completed(one, stored, request.authority) for one in fresh.values()]
                 known |= {identifier: one.line for identifier, one in fresh.items()}
         if lines:
-            self._insert(lines, stored_ms)
+            self._insert(writer, lines, stored_ms)
         return outcomes
 
-    def _known(self, ids: list[UUID]) -> dict[UUID, bytes]:
-        """The statements that are stored under some of these ids."""
-        known: dict[UUID, bytes] = {}
-        for start in range(0, len(ids), _IDS_LIMIT):
-            asked = {"ids": [str(one) for one in ids[start : start + _IDS_LIMIT]]}
-            taken = self._writer.ask(sql("list_known_ids", _SQL), asked, why=_WHY).rows
-            if taken:
-                asked = {"ids": [str(row[0]) for row in taken]}
-                rows = self._writer.ask(sql("find_stored_statements", _SQL), asked, why=_WHY).rows
-                known |= {identifier: text.encode() for identifier, text in rows}
-        return known
-
-    def _insert(self, lines: list[bytes], stored_ms: int) -> None:
+    def _insert(self, writer: Warehouse, lines: list[bytes], stored_ms: int) -> None:
         with self._load_lock:
             if not self._load:
                 self._load = self._load_scope.enter_context(start_load(self._books, route="xapi", source=SOURCE))
@@ -188,7 +183,7 @@ class StatementStore:
             received_ns=stored_ms * 1_000_000,
             max_line_bytes=self._settings.max_line_bytes,
         )
-        self._writer.insert_bytes("ingest", stream, input_format="ArrowStream", columns=ARROW_COLUMNS, why=_WHY)
+        writer.insert_bytes("ingest", stream, input_format="ArrowStream", columns=ARROW_COLUMNS, why=_WHY)
 
     def _keep(self) -> None:
         """End the load of the last minute, so that its lines are counted; the next statement begins another."""
@@ -202,6 +197,19 @@ class StatementStore:
                 scope.close()
             except WarehouseError as error:
                 log.warning("could not close the accounts of a load", extra={"reason": error.message})
+
+
+def _known(writer: Warehouse, ids: list[UUID]) -> dict[UUID, bytes]:
+    """The statements that are stored under some of these ids."""
+    known: dict[UUID, bytes] = {}
+    for start in range(0, len(ids), _IDS_LIMIT):
+        asked = {"ids": [str(one) for one in ids[start : start + _IDS_LIMIT]]}
+        taken = writer.ask(sql("list_known_ids", _SQL), asked, why=_WHY).rows
+        if taken:
+            asked = {"ids": [str(row[0]) for row in taken]}
+            rows = writer.ask(sql("find_stored_statements", _SQL), asked, why=_WHY).rows
+            known |= {identifier: text.encode() for identifier, text in rows}
+    return known
 
 
 def _decide(request: Request, known: dict[UUID, bytes]) -> tuple[dict[UUID, Incoming], StatementConflict | None]:

@@ -23,7 +23,7 @@ from schoolhouse.collect.spool import Batch
 from schoolhouse.errors import SettingsError, UploadFailed, WarehouseError
 from schoolhouse.settings import Settings
 from schoolhouse.warehouse.connection import Warehouse, open_warehouse
-from schoolhouse.warehouse.loads import start_load
+from schoolhouse.warehouse.loads import Piece, start_load
 from schoolhouse.warehouse.migrations import require_current
 
 _GROUP_LIMIT: Final = 20  # batches in one load of mode direct
@@ -80,7 +80,7 @@ class DirectUploader:
             self._warehouse = self._open_ready()
         try:
             with start_load(self._warehouse, route="direct", source=str(batches[0].key)) as load:
-                load.add_lines(b"\n".join(batch.body for batch in batches), source_file="direct", first_line=1)
+                load.add_pieces([Piece(batch.body, str(batch.key)) for batch in batches])
         except WarehouseError:
             self.close()
             raise

@@ -11,8 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 from uuid import UUID
 
 from schoolhouse.collect.clients import Client, Clients, Right
@@ -44,26 +43,13 @@ class Question:
 
 
 class Xapi:
-    """The xAPI resource over one warehouse. Enter it, or `open` and `close` it."""
+    """The xAPI resource over one warehouse, which is opened with the first request; `close` it at the end."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.clients = Clients(settings.credentials_file)
         self._store = StatementStore(settings)
         self._reader = StatementReader(settings)
-
-    def __enter__(self) -> Self:
-        self.open()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def open(self) -> None:
-        """Open the warehouse. Raises WarehouseNotReady when it is not set up."""
-        self._store.open()
 
     def close(self) -> None:
         """Close the warehouse."""

@@ -1,6 +1,6 @@
 """The xAPI resource over HTTP: `/xAPI/statements` and `/xAPI/about`.
 
-    xapi = Xapi(settings)                      # open it when the app starts, close it when it stops
+    xapi = Xapi(settings)                    # opens the warehouse with the first request; close it with the app
     app.include_router(xapi_router(xapi))
 
 Every answer, errors too, carries `X-Experience-API-Version`; every answer about statements carries
