@@ -1,6 +1,6 @@
 """POST throughput of `/xAPI/statements` in batches of 100 over loopback, and its latency.
 
-    python -m bench.xapi_post [--seconds 10] [--clients 4] [--batch 100] [--json]
+    python -m bench xapi_post
 
 Starts a server in a process of its own over a new embedded warehouse, sends new statements of a realistic size over
 connections that stay open, and checks at the end that the warehouse holds every statement that was answered with 200.
@@ -10,7 +10,6 @@ running Ralph as well, and the ratio of the two rates is printed.
 
 from __future__ import annotations
 
-import argparse
 import base64
 import http.client
 import json
@@ -163,15 +162,8 @@ def set_up(directory: str) -> None:
         migrations.up(warehouse)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="POST throughput of /xAPI/statements.")
-    parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--clients", type=int, default=4)
-    parser.add_argument("--batch", type=int, default=100)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    sizes = {"seconds": options.seconds, "clients": options.clients, "batch": options.batch}
-    found = {"schoolhouse": bench_schoolhouse(**sizes)}
+def main(seconds: float = 10.0, clients: int = 16, batch: int = 100) -> None:
+    found = {"schoolhouse": bench_schoolhouse(seconds, clients, batch)}
     if ralph := os.environ.get("RALPH_URL"):
         login = f"{os.environ['RALPH_USER']}:{os.environ['RALPH_PASSWORD']}"
         headers = {
@@ -179,14 +171,12 @@ def main() -> None:
             "Content-Type": "application/json",
             "X-Experience-API-Version": "1.0.3",
         }
-        found["ralph"] = measure(f"{ralph}/xAPI/statements/", headers, **sizes)
-        ratio = found["schoolhouse"]["statements_per_second"] / max(found["ralph"]["statements_per_second"], 1)
-        found["ratio"] = {"schoolhouse_to_ralph": round(ratio, 1)}
-    if options.json:
-        print(json.dumps(found))
-        return
+        found["ralph"] = measure(f"{ralph}/xAPI/statements/", headers, seconds=seconds, clients=clients, batch=batch)
     for name, facts in found.items():
-        print(name, *(f"{key}={value}" for key, value in facts.items()))
+        print(f"{name}, {clients} clients, batches of {batch}:", *(f"{key}={value}" for key, value in facts.items()))
+    if "ralph" in found:
+        ratio = found["schoolhouse"]["statements_per_second"] / max(found["ralph"]["statements_per_second"], 1)
+        print(f"schoolhouse / ralph: {ratio:.1f}")
 
 
 if __name__ == "__main__":
