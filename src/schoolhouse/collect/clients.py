@@ -65,6 +65,8 @@ class Clients:
         if client and proof in self._remembered:
             return client
         with self._lock:  # one at a time: guessing must not take all processors
+            if client and proof in self._remembered:  # found right while this one waited
+                return client
             found = _hash(secret, client.salt if client else "00")
         if not client or not hmac.compare_digest(found, client.hash):
             return None

@@ -91,6 +91,7 @@ class Spool:
         self._lease_seconds = lease_seconds
         path.parent.mkdir(parents=True, exist_ok=True)
         with _mapped_errors(path):
+            path.touch(mode=0o600)  # it holds what learners did
             self._accepting = _connect(path, synchronous="FULL")
             self._working = _connect(path, synchronous="NORMAL")
             self._accepting.executescript(_SCHEMA)
@@ -409,7 +410,7 @@ def _count_minute(connection: sqlite3.Connection, name: str, statements: int) ->
 def _mapped_errors(path: Path) -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise UploadFailed(
             f"The spool {path} cannot be used: {error}.", hint="Check that its disk has room and may be written to."
         ) from None
