@@ -442,6 +442,9 @@ def test_a_server_that_starts_before_its_warehouse_is_set_up_takes_statements_af
 
 
 @embedded
-def test_the_app_of_serve_has_the_resource(settings):
-    paths = create_app(settings).openapi()["paths"]
-    assert {"/xAPI/statements", "/xAPI/about"} <= set(paths)
+def test_the_app_of_serve_has_the_resource_and_describes_its_own_api(settings):
+    with serving(settings, create_app(settings)) as site:
+        statement = new_statement()
+        assert site.post(statement).status == 200
+        assert site.ids() == [statement["id"]]
+        assert site.get("/api/openapi.json").status == 200

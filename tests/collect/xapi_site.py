@@ -76,7 +76,7 @@ class Site:
         return [one["id"] for one in self.get(**parameters).json["statements"]]
 
 
-def make_app(settings: Settings) -> tuple[FastAPI, Xapi]:
+def make_app(settings: Settings) -> FastAPI:
     xapi = Xapi(settings)
 
     @asynccontextmanager
@@ -86,18 +86,19 @@ def make_app(settings: Settings) -> tuple[FastAPI, Xapi]:
 
     app = FastAPI(lifespan=lifespan)
     app.include_router(xapi_router(xapi))
-    return app, xapi
+    return app
 
 
 @contextmanager
-def serving(settings: Settings) -> Iterator[Site]:
-    """The resource over this warehouse, with a client `tests` that may do all."""
+def serving(settings: Settings, app: FastAPI | None = None) -> Iterator[Site]:
+    """The resource over this warehouse, in an app of its own or in `app`, with a client `tests` that may do all."""
     clients = Clients(settings.credentials_file)
     if "tests" in clients.all():
         clients.remove("tests")
     secret = clients.add("tests", "all")
-    app, _ = make_app(settings)
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False, ws="none")
+    config = uvicorn.Config(
+        app or make_app(settings), host="127.0.0.1", port=0, log_config=None, access_log=False, ws="none"
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 def xapi_router(xapi: Xapi, prefix: str = "/xAPI") -> APIRouter:
     """The routes of the xAPI resource, below `prefix`."""
-    router = APIRouter(prefix=prefix, tags=["xAPI"])
+    router = APIRouter(prefix=prefix, include_in_schema=False)  # xAPI itself is the description
     statements = _Statements(xapi)
 
     async def answer_statements(request: Request) -> Response:
@@ -54,9 +54,9 @@ def xapi_router(xapi: Xapi, prefix: str = "/xAPI") -> APIRouter:
         return _refusal(NotFound(f"xAPI has no resource {resource}."))
 
     for path in _STATEMENTS:
-        router.add_api_route(path, answer_statements, methods=list(_METHODS), include_in_schema=path == _STATEMENTS[0])
+        router.add_api_route(path, answer_statements, methods=list(_METHODS))
     router.add_api_route("/about", answer_about, methods=["GET", "HEAD"])
-    router.add_api_route("/{resource:path}", answer_others, methods=list(_METHODS), include_in_schema=False)
+    router.add_api_route("/{resource:path}", answer_others, methods=list(_METHODS))
     return router
 
 
