@@ -28,8 +28,8 @@ serve: setup ## Serve the pages over ./schoolhouse-data
 test: setup ## Run all tests but the long proofs (under 10 minutes)
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m "not slow"
 
-test-all: setup ## Run every test, the long proofs too
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
+test-all: test ## Run every test, then the long proofs
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m slow
 
 check: setup ## Lint, format, types, and the contracts between layers
 	$(BIN)/ruff check .

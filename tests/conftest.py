@@ -128,3 +128,16 @@ def _real_server() -> Server | None:
         user=unquote(url.username or "default"),
         password=unquote(url.password or ""),
     )
+
+
+@pytest.fixture(scope="session")
+def campus_settings(embedded_data_dir: Path) -> Settings:
+    """An embedded warehouse that holds `tests.given.small_campus()`, for tests that only read."""
+    from schoolhouse.warehouse import migrations
+    from tests.given import load, small_campus
+
+    settings = load_settings(data_dir=embedded_data_dir, clickhouse_database=f"campus_{uuid.uuid4().hex[:12]}")
+    with open_warehouse(settings, who="tests", must_exist=False) as warehouse:
+        migrations.up(warehouse)
+        load(warehouse, small_campus())
+    return settings

@@ -4,6 +4,9 @@
     ├── UsageError               bad arguments (exit 2)
     │   └── SettingsError        a setting is missing or wrong (exit 2)
     ├── InputError               a file or stream could not be read
+    ├── NotFound                 nothing has this name or address
+    ├── AccessRefused            the caller did not show who they are, or may not do this
+    ├── DeliveryError            a target did not take all that was sent to it
     └── WarehouseError           ClickHouse said no
         ├── WarehouseUnavailable   cannot be reached, or timed out; trying again may help
         ├── WarehouseBusy          the embedded warehouse is open in another process
@@ -60,6 +63,27 @@ class InputError(SchoolhouseError):
 
     code = "input"
     http_status = 400
+
+
+class NotFound(SchoolhouseError):
+    """Nothing has the name or address that was asked for."""
+
+    code = "not_found"
+    http_status = 404
+
+
+class AccessRefused(SchoolhouseError):
+    """The caller did not show who they are, or may not do this."""
+
+    code = "access_refused"
+    http_status = 403
+
+
+class DeliveryError(SchoolhouseError):
+    """A target did not take what was sent, after all retries; the message says what is missing there."""
+
+    code = "delivery"
+    http_status = 502
 
 
 class WarehouseError(SchoolhouseError):

@@ -85,7 +85,7 @@ class Settings(BaseSettings):
         description="Seconds to wait for an answer of the server.",
     )
     clickhouse_max_memory_bytes: Count = Field(
-        1_000_000_000,
+        4_000_000_000,
         validation_alias="CLICKHOUSE_MAX_MEMORY_BYTES",
         description="Bytes that one statement or question may use inside ClickHouse; 0: no limit.",
     )

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from schoolhouse.cli import console
+from schoolhouse.cli import console, demo, doctor, ingest, query, serve, simulate, warehouse
 
 app = typer.Typer(
     name="schoolhouse",
@@ -35,6 +35,17 @@ def common(
         typer.echo(f"schoolhouse {__version__}")
         raise typer.Exit
     console.configure(verbose=verbose, quiet=quiet)
+
+
+app.command()(demo.demo)
+app.command()(serve.serve)
+app.command()(ingest.ingest)
+app.command()(ingest.validate)
+app.command()(warehouse.reprocess)
+app.command()(query.query)
+app.command()(doctor.doctor)
+app.add_typer(warehouse.app, name="warehouse")
+app.add_typer(simulate.app, name="simulate")
 
 
 def main() -> None:

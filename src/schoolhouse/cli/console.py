@@ -61,6 +61,11 @@ def print_error(error: SchoolhouseError) -> None:
         print(f"hint: {error.hint}", file=sys.stderr)
 
 
+def print_problem(message: str) -> None:
+    """Something that went wrong and did not stop the command, on standard error."""
+    print(f"warning: {message}", file=sys.stderr)
+
+
 def print_json(value: Any) -> None:
     """The value as JSON on standard output; times as ISO 8601."""
     print(json.dumps(value, default=str, ensure_ascii=False, indent=2))

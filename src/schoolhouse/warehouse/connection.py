@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final, Literal, Self, cast
 
 from schoolhouse.errors import QueryError, WarehouseBusy, WarehouseNotReady, WarehouseUnavailable
 from schoolhouse.observe import query_tag
@@ -42,12 +42,21 @@ COMMON_SETTINGS: Final[dict[str, Any]] = {
 WRITER_SETTINGS: Final[dict[str, Any]] = {
     "max_partitions_per_insert_block": 0,
     "throw_on_max_partitions_per_insert_block": 0,
+    # Loads insert in parallel, in blocks small enough to keep memory flat. FINAL and merges remove duplicates; to do it
+    # block by block on insert would cost a third more.
+    "max_insert_threads": 2,
+    "min_insert_block_size_rows": 32_768,
+    "min_insert_block_size_bytes": 67_108_864,
+    "optimize_on_insert": 0,
 }
 # readonly = 2 forbids writing and DDL, and still lets each question carry its tag and limits.
 READER_SETTINGS: Final[dict[str, Any]] = {"readonly": 2}
 
 _UNKNOWN_DATABASE: Final = 81
 _BUSY_SIGNS: Final = ("EmbeddedServer", "Cannot lock file", "already connected", "already running")
+
+
+_STREAM_BYTES: Final = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -160,6 +169,18 @@ class Warehouse:
                 fmt=output_format,
             )
 
+    def stream_bytes(
+        self, sql: str, parameters: Parameters | None = None, *, output_format: str, why: str
+    ) -> Iterator[bytes]:
+        """Run one SELECT and give its answer piece by piece, in a format without head or foot (Native, CSV)."""
+        with self._mapped_errors():
+            stream = self._client.raw_stream(
+                sql, parameters=dict(parameters or {}), settings=self._with_tag(why, None), fmt=output_format
+            )
+            with cast("IO[bytes]", stream) as opened:
+                while piece := opened.read(_STREAM_BYTES):
+                    yield piece
+
     def run(
         self,
         sql: str,
@@ -183,19 +204,19 @@ class Warehouse:
     def insert_bytes(
         self,
         table: str,
-        block: bytes,
+        block: bytes | IO[bytes],
         *,
         input_format: str,
         columns: tuple[str, ...],
         why: str,
         limits: Mapping[str, Any] | None = None,
     ) -> None:
-        """Insert a block that is already in a ClickHouse input format (ArrowStream, Parquet, LineAsString…)."""
+        """Insert a block or an open file that is already in a ClickHouse input format (ArrowStream, Native…)."""
         with self._mapped_errors(hides_data=True):
             self._client.raw_insert(
                 table,
                 column_names=list(columns),
-                insert_block=block,
+                insert_block=cast("BinaryIO", block),
                 fmt=input_format,
                 settings=self._with_tag(why, limits),
             )

@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,6 +43,15 @@ REJECT_CODES: Final = (
 # The engine takes these as patterns; a path that holds one is read by us instead of by the engine.
 _GLOB_CHARACTERS: Final = re.compile(r"[*?{}\[\]|\\]")
 _WHY: Final = "load"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Lines of one source, separated by newlines; `first_line` is the 1-based number of the first."""
+
+    lines: bytes
+    source_file: str
+    first_line: int = 1
 
 
 @dataclass
@@ -108,32 +118,31 @@ class Load:
             statement("insert_file_lines"),
             {**self._origin(source_file), "path": str(path.resolve())},
             why=_WHY,
-            limits=insert_limits(),
         )
 
     def add_lines(self, block: bytes, *, source_file: str, first_line: int) -> int:
-        """Load lines from memory, separated by newlines; returns how many.
+        """Load lines from memory, separated by newlines; returns how many."""
+        return self.add_pieces([Piece(block, source_file, first_line)])
 
-        The block travels as an Arrow table over the same memory, so no line costs Python time. Keep blocks to some
-        tens of megabytes.
+    def add_pieces(self, pieces: Sequence[Piece]) -> int:
+        """Load pieces of several sources with one insert; returns how many lines they hold.
+
+        They travel as an Arrow stream over the same memory, so no line costs Python time. Keep them to some tens of
+        megabytes together.
         """
-        table, lines = arrow_lines(
-            block,
-            source_file=source_file,
-            first_line=first_line,
+        stream, lines = arrow_lines(
+            pieces,
             load_id=self.load_id,
             received_ns=self._received_ns,
             max_line_bytes=self._warehouse.settings.max_line_bytes,
         )
         if lines:
-            self._warehouse.insert_bytes(
-                "ingest", table, input_format="ArrowStream", columns=ARROW_COLUMNS, why=_WHY, limits=insert_limits()
-            )
+            self._warehouse.insert_bytes("ingest", stream, input_format="ArrowStream", columns=ARROW_COLUMNS, why=_WHY)
         return lines
 
     def add_select(self, sql: str, parameters: dict[str, Any], *, source_file: str = "") -> None:
         """Run an `INSERT INTO ingest … SELECT` of the caller's, the load's own columns bound beside `parameters`."""
-        self._warehouse.run(sql, {**self._origin(source_file), **parameters}, why=_WHY, limits=insert_limits())
+        self._warehouse.run(sql, {**self._origin(source_file), **parameters}, why=_WHY)
 
     def _origin(self, source_file: str) -> dict[str, Any]:
         seconds, nanoseconds = divmod(self._received_ns, 1_000_000_000)
@@ -205,50 +214,42 @@ def can_read_itself(warehouse: Warehouse, path: Path) -> bool:
     return warehouse.is_embedded and path.is_file() and not _GLOB_CHARACTERS.search(str(path.resolve()))
 
 
-def insert_limits() -> dict[str, Any]:
-    """Engine settings of a load: parallel inserts, in blocks small enough to keep memory flat."""
-    return {
-        "max_insert_threads": 2,
-        "min_insert_block_size_rows": 65_536,
-        "short_circuit_function_evaluation": "disable",  # its copies cost gigabytes where lines are mixed
-        "min_insert_block_size_bytes": 134_217_728,
-        "optimize_on_insert": 0,  # FINAL and merges remove duplicates; doing it a block at a time costs a third more
-    }
-
-
 ARROW_COLUMNS: Final = ("line", "source_file", "source_line", "load_id", "received_at", "max_line_bytes")
 
 
-def arrow_lines(
-    block: bytes, *, source_file: str, first_line: int, load_id: int, received_ns: int, max_line_bytes: int
-) -> tuple[bytes, int]:
-    """An Arrow stream of the columns ARROW_COLUMNS for the lines of `block`, and their number.
+def arrow_lines(pieces: Sequence[Piece], *, load_id: int, received_ns: int, max_line_bytes: int) -> tuple[bytes, int]:
+    """An Arrow stream of the columns ARROW_COLUMNS, and the number of lines in it.
 
     A last line without a newline counts; the newlines stay on the lines (the mapping trims them).
     """
     import numpy as np
     import pyarrow as pa
 
-    data = np.frombuffer(block, dtype=np.uint8)
-    ends = np.flatnonzero(data == ord("\n")) + 1
-    if len(block) and (not len(ends) or ends[-1] != len(block)):
-        ends = np.append(ends, len(block))
-    count = len(ends)
-    offsets = np.concatenate(([0], ends)).astype(np.int64)
-    lines = pa.LargeBinaryArray.from_buffers(
-        pa.large_binary(), count, [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(block)]
-    )
-    zeros = pa.array(np.zeros(count, dtype=np.int32))
-    columns = [
-        lines,
-        pa.DictionaryArray.from_arrays(zeros, pa.array([source_file])),
-        pa.array(np.arange(first_line, first_line + count, dtype=np.uint32)),
-        pa.array(np.full(count, load_id, dtype=np.uint64)),
-        pa.array(np.full(count, received_ns, dtype=np.int64)).cast(pa.timestamp("ns", tz="UTC")),
-        pa.array(np.full(count, max_line_bytes, dtype=np.uint32)),
-    ]
-    table = pa.record_batch(columns, names=list(ARROW_COLUMNS))
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_batch(table)
-    return sink.getvalue().to_pybytes(), count
+    writer = None
+    total = 0
+    for piece in pieces:
+        data = np.frombuffer(piece.lines, dtype=np.uint8)
+        ends = np.flatnonzero(data == ord("\n")) + 1
+        if len(data) and (not len(ends) or ends[-1] != len(data)):
+            ends = np.append(ends, len(data))
+        count = len(ends)
+        offsets = np.concatenate(([0], ends)).astype(np.int64)
+        arrival = pa.array(np.full(count, received_ns, dtype=np.int64)).cast(pa.timestamp("ns", tz="UTC"))
+        columns = [
+            pa.LargeBinaryArray.from_buffers(
+                pa.large_binary(), count, [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(piece.lines)]
+            ),
+            pa.array([piece.source_file]).take(pa.array(np.zeros(count, dtype=np.int32))),
+            pa.array(np.arange(piece.first_line, piece.first_line + count, dtype=np.uint32)),
+            pa.array(np.full(count, load_id, dtype=np.uint64)),
+            arrival,
+            pa.array(np.full(count, max_line_bytes, dtype=np.uint32)),
+        ]
+        batch = pa.record_batch(columns, names=list(ARROW_COLUMNS))
+        writer = writer or pa.ipc.new_stream(sink, batch.schema)
+        writer.write_batch(batch)
+        total += count
+    if writer:
+        writer.close()
+    return sink.getvalue().to_pybytes(), total

@@ -1,1 +1,11 @@
-"""The HTTP app: pages and API."""
+"""The HTTP app: pages for people and an API for programs. Doors only: parse, ask `analytics`, format.
+
+- `app`       puts the app together
+- `serving`   runs it: checks the warehouse, listens, announces itself, stops cleanly
+- `running`   how another command finds a running `serve` and asks through it
+- `pages`     HTML for people
+- `api`       JSON for programs
+- `failures`  every error as a page or as one JSON shape
+- `frame`     what every answer carries: security headers; and whom the app answers
+- `assets`    style sheets and scripts under addresses that change with their content
+"""

@@ -2,8 +2,7 @@
 -- The line is parsed once, with one typed JSONExtract; every column is picked from the result. Nothing here may throw: a
 -- view that throws leaves the rows of the other views behind. All fields are Nullable, or a wrong type would turn into
 -- 0 or '' without a word. An array in the place of an object is read by position: the fields `[]` catch it. Verdicts, event
--- types and fields are explained in docs/mapping.md. Loads run it without short-circuit evaluation, which copies the parsed
--- columns for each branch (gigabytes for a block of mixed lines), so what is dear gets '' where it is not needed.
+-- types and fields are explained in docs/mapping.md.
 -- up
 CREATE MATERIALIZED VIEW parse_ingest TO parsed_statements AS
 WITH
@@ -177,9 +176,11 @@ WITH
     event_type = 'video' AS is_video,
 
     -- to what: a template of OLI Torus left a stray brace behind its attempt ids
-    if(endsWith(ifNull(object.id, ''), '}') AND position(ifNull(object.id, ''), '{') = 0,
-       substring(ifNull(object.id, ''), 1, length(ifNull(object.id, '')) - 1),
-       ifNull(object.id, '')) AS object_id,
+    ifNull(object.id, '') AS whole_object_id,
+    substring(
+        whole_object_id,
+        1,
+        length(whole_object_id) - endsWith(whole_object_id, '}') * (position(whole_object_id, '{') = 0)) AS object_id,
 
     -- when: only a full date and time counts; without an offset it is UTC
     text -> if(match(
@@ -192,57 +193,66 @@ WITH
     toUnixTimestamp64Milli(time) AS time_ms,
     ifNull(time_ms >= 631152000000 AND time_ms < toUnixTimestamp64Milli(received_at) + 86400000, 0) AS has_time,
 
-    -- where: the section's number, or the course run that the activities name
+    -- where: the section's number, or the course run that the activities name. Nothing here is left to lazy evaluation:
+    -- a lazy function that several columns need is computed for each of them anew
     ifNull(c.`http://oli.cmu.edu/extensions/section_id`, 0) AS section_number,
-    if(section_number != 0, '', coalesce(context.contextActivities.parent, '')) AS parent_json,
-    if(section_number != 0, '', coalesce(context.contextActivities.grouping, '')) AS grouping_json,
-    if(parent_json = '' AND grouping_json = '',
-       [],
-       arrayConcat(
-           JSONExtract(if(startsWith(parent_json, '{'), concat('[', parent_json, ']'), parent_json),
-                       'Array(Tuple(id String, definition Tuple(type String, name String)))'),
-           JSONExtract(if(startsWith(grouping_json, '{'), concat('[', grouping_json, ']'), grouping_json),
-                       'Array(Tuple(id String, definition Tuple(type String, name String)))'))) AS activities,
+    ifNull(context.contextActivities.parent, '') AS parent_json,
+    ifNull(context.contextActivities.grouping, '') AS grouping_json,
+    arrayConcat(
+        JSONExtract(
+            concat(startsWith(parent_json, '{') ? '[' : '', parent_json, startsWith(parent_json, '{') ? ']' : ''),
+            'Array(Tuple(id String, definition Tuple(type String, name String)))'),
+        JSONExtract(
+            concat(startsWith(grouping_json, '{') ? '[' : '', grouping_json, startsWith(grouping_json, '{') ? ']' : ''),
+            'Array(Tuple(id String, definition Tuple(type String, name String)))')) AS activities,
     arrayFirst(
         x -> match(x.1, '(?:^|/)(?:course|ccx)-v1:') OR x.2.1 = 'http://adlnet.gov/expapi/activities/course',
-        if(object_type = 'http://adlnet.gov/expapi/activities/course',
-           arrayPushFront(activities, (object_id, (object_type, JSONExtractRaw(if(object_type = 'http://adlnet.gov/expapi/activities/course', text, ''), 'object', 'definition', 'name')))),
-           activities)) AS course,
-    if(section_number != 0 OR course.1 != '', '', object_id) AS run_text,
-    extract(run_text, 'block-v1:([^/?#\\s+]+\\+[^/?#\\s+]+\\+[^/?#\\s+]+(?:\\+ccx@[0-9]+)?)') AS block_run,
+        activities) AS course,
+    object_type = 'http://adlnet.gov/expapi/activities/course' AS is_course,
     multiIf(
         section_number != 0, '',
-        course.1 != '', coalesce(
-            nullIf(extract(course.1, '((?:course|ccx)-v1:[^/?#\\s+]+\\+[^/?#\\s+]+\\+[^/?#\\s+]+(?:\\+ccx@[0-9]+)?)'), ''),
-            nullIf(extract(course.1, '((?:course|ccx)-v1:[^/?#\\s]+)'), ''),
-            course.1),
-        position(run_text, '-v1:') = 0, '',
-        coalesce(
-            nullIf(extract(run_text, '((?:course|ccx)-v1:[^/?#\\s+]+\\+[^/?#\\s+]+\\+[^/?#\\s+]+(?:\\+ccx@[0-9]+)?)'), ''),
-            if(block_run = '', '', concat(if(position(run_text, 'ccx-block-v1:') > 0, 'ccx-v1:', 'course-v1:'), block_run)),
-            '')) AS course_key,
+        is_course, object_id,
+        course.1 != '', course.1,
+        position(object_id, '-v1:') > 0, object_id,
+        '') AS course_text,
+    extract(
+        course_text,
+        '((?:course|ccx)-v1:[^/?#\\s+]+\\+[^/?#\\s+]+\\+[^/?#\\s+]+(?:\\+ccx@[0-9]+)?)') AS run_key,
+    extract(
+        course_text,
+        'block-v1:([^/?#\\s+:]+\\+[^/?#\\s+]+\\+[^/?#\\s+]+(?:\\+ccx@[0-9]+)?)') AS block_key,
     multiIf(
-        section_number != 0, section_number,
-        course_key = '', 0,
-        -- 52 bits, exact in JavaScript; never 0, which means no section
-        greatest(bitShiftRight(sipHash64(concat(platform, '\n', course_key)), 12), 1)) AS section_id,
-
-    if(section_number != 0, '', course.2.2) AS section_title_json,
+        run_key != '', run_key,
+        block_key != '', concat(position(course_text, 'ccx-block-v1:') > 0 ? 'ccx-v1:' : 'course-v1:', block_key),
+        is_course OR course.1 != '', coalesce(
+            nullIf(extract(course_text, '((?:course|ccx)-v1:[^/?#\\s]+)'), ''),
+            course_text),
+        '') AS course_key,
+    -- 52 bits, exact in JavaScript; never 0, which means no section
+    section_number
+        + (course_key != '') * greatest(bitShiftRight(sipHash64(concat(platform, '\n', course_key)), 12), 1) AS section_id,
+    if(is_course, JSONExtractRaw(body, 'object', 'definition', 'name'), course.2.2) AS title_json,
+    if(title_json = '', '', coalesce(
+        nullIf(JSONExtractString(title_json, 'en'), ''),
+        nullIf(JSONExtractString(title_json, 'en-US'), ''),
+        JSONExtractKeysAndValues(title_json, 'String')[1].2)) AS title,
 
     -- what is wrong with it, if anything: what looks like a statement is one, and only the rest is looked at closely
     isNotNull(actor.`[]`) OR (isNull(actor.objectType) AND platform = '' AND user_id = '') AS lacks_actor,
     isNotNull(object.`[]`) OR (isNull(object.id) AND isNull(object.objectType) AND isNull(definition.type)) AS lacks_object,
-    startsWith(body, '{') AND NOT (lacks_actor OR verb_id = '' OR lacks_object) AS looks_whole,
-    if(looks_whole, '', body) AS suspect,
+    if(lacks_actor OR lacks_object OR verb_id = '' OR NOT startsWith(body, '{'),
+       multiIf(
+           NOT isValidJSON(body), 'not_json',
+           JSONType(body) != 'Object', 'not_object',
+           lacks_actor AND JSONType(body, 'actor') != 'Object', 'missing_actor',
+           verb_id = '', 'missing_verb',
+           lacks_object AND JSONType(body, 'object') != 'Object', 'missing_object',
+           ''),
+       '') AS lack,
     multiIf(
         length(body) > max_line_bytes, 'line_too_long',
         body = '', 'blank',
-        looks_whole, if(has_time, '', 'bad_timestamp'),
-        NOT isValidJSON(suspect), 'not_json',
-        JSONType(suspect) != 'Object', 'not_object',
-        lacks_actor AND JSONType(suspect, 'actor') != 'Object', 'missing_actor',
-        verb_id = '', 'missing_verb',
-        lacks_object AND JSONType(suspect, 'object') != 'Object', 'missing_object',
+        lack != '', lack,
         has_time, '',
         'bad_timestamp') AS verdict,
 
@@ -262,7 +272,7 @@ SELECT
     18446744073709551615 - toUInt64(toUnixTimestamp64Nano(received_at)) - source_line AS event_version,
     if(own_id = '',
        reinterpretAsUInt64(substring(event_digest, 1, 8)),
-       hash_pieces(if(own_id = '', '', body))
+       hash_pieces(body)
            - if(isNull(s.stored), 0, cityHash64(concat('"stored":"', translate(assumeNotNull(s.stored), ' ', ''), '"')))
            - if(isNull(s.version), 0, cityHash64(concat('"version":"', assumeNotNull(s.version), '"')))
            - if(isNull(s.authority), 0, hash_pieces(concat('"authority":', assumeNotNull(s.authority))))) AS content_hash,
@@ -304,7 +314,7 @@ SELECT
     result.success AS success,
     result.completion AS completion,
     if(startsWith(response_text, '{'),
-       coalesce(JSONExtract(if(startsWith(response_text, '{'), response_text, ''), 'input', 'Nullable(String)'), response_text),
+       coalesce(JSONExtract(response_text, 'input', 'Nullable(String)'), response_text),
        result.response) AS response,
     if(startsWith(hints, '['), toUInt32(JSONLength(hints)), toUInt32OrNull(hints)) AS hints_requested,
     c.`http://oli.cmu.edu/extensions/attached_objectives` AS attached_objectives,
@@ -315,10 +325,8 @@ SELECT
     load_id,
     body AS statement,
     toUInt32(length(line) + NOT endsWith(line, '\n')) AS line_bytes,
-    multiIf(section_number != 0, toString(section_number), course_key) AS section_key,
-    if(startsWith(section_title_json, '{'),
-       coalesce(arrayFirst(x -> x != '', [JSONExtractString(section_title_json, 'en'), JSONExtractString(section_title_json, 'en-US'), JSONExtractKeysAndValues(section_title_json, 'String')[1].2]), ''),
-       '') AS section_title,
+    if(section_number != 0, toString(section_number), course_key) AS section_key,
+    title AS section_title,
     ifNull(c.`http://oli.cmu.edu/extensions/experiment_attributions`, '') AS experiment_attributions,
     received_at,
     is_rebuild

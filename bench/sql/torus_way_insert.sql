@@ -1,0 +1,35 @@
+-- The reference: JSON_VALUE for each column, as OLI Torus's backfill has it
+INSERT INTO torus_way
+(user_id, home_page, section_id, project_id, publication_id, enrollment_id, timestamp, event_type, verb_id, page_id, activity_attempt_guid, activity_attempt_number, page_attempt_guid, page_attempt_number, part_attempt_guid, part_attempt_number, activity_id, activity_revision_id, part_id, score, out_of, scaled_score, success, completion, response, feedback, hints_requested, attached_objectives, session_id, event_hash)
+SELECT
+    nullIf(JSON_VALUE(json, '$.actor.account.name'), ''),
+    nullIf(JSON_VALUE(json, '$.actor.account.homePage'), ''),
+    toUInt64OrNull(JSON_VALUE(json, '$.context.extensions."http://oli.cmu.edu/extensions/section_id"')),
+    toUInt64OrNull(JSON_VALUE(json, '$.context.extensions."http://oli.cmu.edu/extensions/project_id"')),
+    toUInt64OrNull(JSON_VALUE(json, '$.context.extensions."http://oli.cmu.edu/extensions/publication_id"')),
+    toUInt64OrNull(JSON_VALUE(json, '$.context.extensions."http://oli.cmu.edu/extensions/enrollment_id"')),
+    parseDateTime64BestEffortOrNull(JSON_VALUE(json, '$.timestamp'), 3),
+    'part_attempt',
+    JSON_VALUE(json, '$.verb.id'),
+    toUInt64OrNull(JSON_VALUE(json, '$.context.extensions."http://oli.cmu.edu/extensions/page_id"')),
+    nullIf(JSON_VALUE(json, '$.context.extensions."http://oli.cmu.edu/extensions/activity_attempt_guid"'), ''),
+    toUInt32OrNull(JSON_VALUE(json, '$.context.extensions."http://oli.cmu.edu/extensions/activity_attempt_number"')),
+    nullIf(JSON_VALUE(json, '$.context.extensions."http://oli.cmu.edu/extensions/page_attempt_guid"'), ''),
+    toUInt32OrNull(JSON_VALUE(json, '$.context.extensions."http://oli.cmu.edu/extensions/page_attempt_number"')),
+    nullIf(JSON_VALUE(json, '$.context.extensions."http://oli.cmu.edu/extensions/part_attempt_guid"'), ''),
+    toUInt32OrNull(JSON_VALUE(json, '$.context.extensions."http://oli.cmu.edu/extensions/part_attempt_number"')),
+    toUInt64OrNull(JSON_VALUE(json, '$.context.extensions."http://oli.cmu.edu/extensions/activity_id"')),
+    toUInt64OrNull(JSON_VALUE(json, '$.context.extensions."http://oli.cmu.edu/extensions/activity_revision_id"')),
+    nullIf(JSON_VALUE(json, '$.context.extensions."http://oli.cmu.edu/extensions/part_id"'), ''),
+    toFloat64OrNull(JSON_VALUE(json, '$.result.score.raw')),
+    toFloat64OrNull(JSON_VALUE(json, '$.result.score.max')),
+    toFloat64OrNull(JSON_VALUE(json, '$.result.score.scaled')),
+    JSON_VALUE(json, '$.result.success') = 'true',
+    JSON_VALUE(json, '$.result.completion') = 'true',
+    nullIf(JSON_VALUE(json, '$.result.response.input'), ''),
+    JSON_QUERY(json, '$.result.extensions."http://oli.cmu.edu/extensions/feedback"'),
+    toUInt32OrNull(JSON_VALUE(json, '$.context.extensions."http://oli.cmu.edu/extensions/hints_requested"')),
+    nullIf(JSON_VALUE(json, '$.context.extensions."http://oli.cmu.edu/extensions/attached_objectives"'), ''),
+    nullIf(JSON_VALUE(json, '$.context.extensions."http://oli.cmu.edu/extensions/session_id"'), ''),
+    lower(hex(SHA256(json)))
+FROM file({path:String}, 'JSONAsString', 'json String')

@@ -1,0 +1,1 @@
+"""Vega-Lite specifications, one a file, without data."""

@@ -1,0 +1,1 @@
+"""The questions of analytics, one a file."""

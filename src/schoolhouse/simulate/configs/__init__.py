@@ -1,0 +1,1 @@
+"""Example configurations for `simulate load-db`, one a backend; they run in the tests."""

@@ -1,0 +1,248 @@
+"""The campus as Open edX would tell it: the statements of event-routing-backends, in the kinds that sites really send.
+
+Course keys, block ids and statement ids are well formed. A problem check is two statements, `attempted` by the browser
+and `evaluated` by the server, as on a site.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Final
+
+import numpy as np
+
+from schoolhouse.simulate.behaviour import Story
+from schoolhouse.simulate.campus import Course, Plan, Section
+from schoolhouse.simulate.openedx_batches import ACTS, batches
+from schoolhouse.simulate.pieces import (
+    Bytes,
+    Table,
+    bare,
+    dumps,
+    hexes,
+    scores,
+    tenths,
+    text,
+    whole_numbers,
+)
+from schoolhouse.simulate.watching import Act
+
+ADL: Final = "http://adlnet.gov/expapi/"
+TINCAN: Final = "http://id.tincanapi.com/"
+W3ID: Final = "https://w3id.org/xapi/"
+V: Final = f"{W3ID}video/extensions/"
+_VERBS: Final = {
+    "registered": f"{ADL}verbs/registered",
+    "unregistered": f"{TINCAN}verb/unregistered",
+    "passed": f"{ADL}verbs/passed",
+    "earned": f"{TINCAN}verb/earned",
+    "progressed": f"{ADL}verbs/progressed",
+    "attempted": f"{ADL}verbs/attempted",
+    "evaluated": f"{W3ID}acrossx/verbs/evaluated",
+    "asked": f"{ADL}verbs/asked",
+    "navigated": f"{W3ID}dod-isd/verbs/navigated",
+    "posted": f"{W3ID}acrossx/verbs/posted",
+    "initialized": f"{ADL}verbs/initialized",
+    "played": f"{W3ID}video/verbs/played",
+    "paused": f"{W3ID}video/verbs/paused",
+    "seeked": f"{W3ID}video/verbs/seeked",
+    "completed": f"{ADL}verbs/completed",
+    "terminated": f"{ADL}verbs/terminated",
+    "interacted": f"{ADL}verbs/interacted",
+}
+__all__ = ["batches", "tables", "templates"]
+MODES: Final = ("audit", "verified", "honor")
+
+
+def course_key(course: Course, section: Section) -> str:
+    """The key of a course run."""
+    return f"course-v1:Org{course.organization + 1}+{course.code}+{section.run}"
+
+
+def block_id(course: Course, section: Section, kind: str, number: int) -> str:
+    """The usage key of a block."""
+    digest = hashlib.md5(f"{course.code}/{kind}/{number}".encode(), usedforsecurity=False).hexdigest()
+    return f"{course_key(course, section).replace('course-v1', 'block-v1')}+type@{kind}+block@{digest}"
+
+
+def learner_ids(plan: Plan, learners: list[int]) -> list[str]:
+    """The anonymous ids (UUID version 4) that the platform gives its learners."""
+    made = []
+    for learner in learners:
+        digest = bytearray(hashlib.sha256(f"{plan.seed}/learner/{learner}".encode()).digest()[:16])
+        digest[6], digest[8] = digest[6] & 0x0F | 0x40, digest[8] & 0x3F | 0x80
+        made.append(
+            "{}-{}-{}-{}-{}".format(*(digest.hex()[a:b] for a, b in ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))))
+        )
+    return made
+
+
+def templates(plan: Plan, story: Story) -> dict[str, dict[str, Any]]:
+    """The statement of each kind, with holes, for the course run of the chunk."""
+    host, course = plan.host, story.course
+    key = course_key(course, story.chunk.section)
+    address = f"{host}/course/{key}"
+    version = {f"{W3ID}openedx/extension/transformer-version": "event-routing-backends@9.3.5"}
+    session = {f"{W3ID}openedx/extensions/session-id": text("session")}
+    parent = {
+        "id": address,
+        "objectType": "Activity",
+        "definition": {"name": {"en-US": course.title}, "type": f"{ADL}activities/course"},
+    }
+    within: dict[str, Any] = {"contextActivities": {"parent": [parent]}, "extensions": version | session}
+    unseen = {"contextActivities": {"parent": [parent]}, "extensions": version}
+
+    def statement(verb: str, what: dict[str, Any], context: dict[str, Any], **more: Any) -> dict[str, Any]:
+        return {
+            "id": text("id"),
+            "actor": bare("actor"),
+            "context": context,
+            "object": {"objectType": "Activity"} | what,
+            **more,
+            "timestamp": text("timestamp"),
+            "verb": {"display": {"en": verb}, "id": _VERBS[verb]},
+            "version": "1.0.3",
+        }
+
+    def block(hole: str, kind: str, tail: str = "", **definition: Any) -> dict[str, Any]:
+        return {"definition": {**definition, "type": kind}, "id": f"{host}/xblock/{text(hole)}{tail}"}
+
+    whole: dict[str, Any] = {
+        "definition": {"name": {"en": course.title}, "type": f"{ADL}activities/course"},
+        "id": address,
+    }
+    track = {"definition": whole["definition"] | {"extensions": {f"{W3ID}acrossx/extensions/type": text("mode")}}}
+    interaction = f"{ADL}activities/cmi.interaction"
+    resource, thread = f"{TINCAN}activitytype/resource", f"{TINCAN}activitytype/discussion"
+    question: dict[str, Any] = {
+        "extensions": {f"{TINCAN}extension/attempt-id": bare("attempt")},
+        "description": {"en-US": text("question")},
+        "interactionType": "choice",
+    }
+
+    def navigated(ending: str) -> dict[str, Any]:
+        moves = {f"{TINCAN}extension/ending-point": ending, f"{TINCAN}extension/starting-position": bare("position")}
+        items = {f"{W3ID}acrossx/extensions/total-items": bare("siblings")}
+        context = within | {"extensions": within["extensions"] | moves}
+        return statement("navigated", block("sequential", resource, extensions=items), context)
+
+    discussions = f"{host}/api/discussion/v1"
+    starter = {
+        "id": f"{discussions}/threads/{text('thread')}",
+        "objectType": "Activity",
+        "definition": {"type": thread},
+    }
+    below = {"contextActivities": {"parent": [parent], "grouping": [starter]}, "extensions": version | session}
+    made = {
+        "registered": statement("registered", whole | track, {"extensions": version | session}),
+        "unregistered": statement("unregistered", whole | track, {"extensions": version | session}),
+        "course_passed": statement("passed", whole, {"extensions": version}),
+        "course_grade": statement(
+            "earned",
+            whole,
+            unseen,
+            result={
+                "score": bare("score"),
+                "extensions": {"http://www.tincanapi.co.uk/activitytypes/grade_classification": text("classification")},
+            },
+        ),
+        "subsection_grade": statement(
+            "earned", block("sequential", resource), unseen, result={"score": bare("score"), "success": bare("success")}
+        ),
+        "block_completed": statement(
+            "progressed",
+            block("vertical", resource),
+            within,
+            result={"completion": True, "extensions": {f"{W3ID}cmi5/result/extensions/progress": 100.0}},
+        ),
+        "problem_attempted": statement("attempted", block("problem", interaction), within),
+        "problem_evaluated": statement(
+            "evaluated",
+            block("problem", interaction, **question),
+            within,
+            result={"response": text("response"), "score": bare("score"), "success": bare("success")},
+        ),
+        "hint_asked": statement(
+            "asked", block("problem", f"{W3ID}acrossx/extensions/supplemental-info", f"/hint/{text('hint')}"), within
+        ),
+        "answer_asked": statement("asked", block("problem", f"{TINCAN}activitytype/solution", "/answer"), within),
+        "navigated_next": navigated("next unit"),
+        "navigated_previous": navigated("previous unit"),
+        "tab_selected": navigated(text("position")),
+        "link_clicked": statement(
+            "navigated",
+            {"definition": {"type": f"{ADL}activities/link"}, "id": f"https://reading.example/{text('vertical_hash')}"},
+            within,
+        ),
+        "thread_posted": statement(
+            "posted", {"definition": {"type": thread}, "id": f"{discussions}/threads/{text('thread')}"}, within
+        ),
+        "reply_posted": statement(
+            "posted", {"definition": {"type": thread}, "id": f"{discussions}/comments/{text('comment')}"}, below
+        ),
+    }
+    length = {"extensions": within["extensions"] | {f"{V}length": bare("length")}}
+    for act, (kind, verb) in ACTS.items():
+        made[kind] = statement(
+            verb, block("video", f"{W3ID}video/activity-type/video"), within | length, **_video_result(act)
+        )
+    return made
+
+
+def _video_result(act: Act) -> dict[str, Any]:
+    time = {f"{V}time": bare("at")}
+    if act is Act.LOADED:
+        return {}
+    if act is Act.SEEKED:
+        return {"result": {"extensions": {f"{V}time-from": bare("before"), f"{V}time-to": bare("at")}}}
+    if act is Act.COMPLETED:
+        return {"result": {"extensions": time, "completion": True, "duration": text("duration")}}
+    if act in {Act.TRANSCRIPT_ON, Act.TRANSCRIPT_OFF}:
+        return {"result": {"extensions": time | {f"{V}cc-enabled": act is Act.TRANSCRIPT_ON}}}
+    return {"result": {"extensions": time}}
+
+
+def tables(plan: Plan, story: Story, random: np.random.Generator) -> dict[str, Table]:
+    """What can fill each hole."""
+    course, section = story.course, story.chunk.section
+    pages = range(course.pages)
+
+    def blocks(kind: str, count: int) -> list[bytes]:
+        return [block_id(course, section, kind, number).encode() for number in range(count)]
+
+    # A problem with several inputs answers with a list; the choices of up to three inputs, four to each.
+    answers = [
+        dumps([f"choice_{code >> 2 * n & 3}" for n in range(parts)]) for parts in (1, 2, 3) for code in range(4**parts)
+    ]
+    return {
+        "actor": [
+            dumps({"objectType": "Agent", "account": {"homePage": plan.host, "name": name}})
+            for name in learner_ids(plan, story.enrolments.learner.tolist())
+        ],
+        "session": hexes(random, int(story.visits.session.max(initial=-1)) + 1 + len(story.enrolments.learner)),
+        "mode": [mode.encode() for mode in MODES],
+        "score": scores(course.most_points),
+        "success": [b"false", b"true"],
+        "classification": [b"Fail", b"Pass"],
+        "sequential": blocks("sequential", int(course.page_sequence.max()) + 1),
+        "vertical": blocks("vertical", course.pages),
+        "vertical_hash": [b"r%d" % page for page in pages],
+        "problem": blocks("problem", course.items),
+        "video": blocks("video", course.pages),
+        "question": [f"Question {n + 1} of {course.title}".encode() for n in range(course.items)],
+        "attempt": whole_numbers(),
+        "hint": whole_numbers(),
+        "position": whole_numbers(),
+        "siblings": whole_numbers(),
+        "response": [dumps(answer.decode())[1:-1] for answer in answers],
+        "thread": _object_ids(random, len(story.visits.page)),
+        "comment": _object_ids(random, len(story.visits.page)),
+        "at": tenths(),
+        "before": tenths(),
+        "length": tenths(),
+        "duration": [f"PT{n // 60:02d}M{n % 60:02d}S".encode() for n in range(1_300)],
+    }
+
+
+def _object_ids(random: np.random.Generator, count: int) -> Bytes:
+    return hexes(random, count, 24)

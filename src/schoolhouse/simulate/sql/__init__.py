@@ -1,0 +1,1 @@
+"""SQL of the loads into the schemas that Aspects reads."""

@@ -1,0 +1,279 @@
+"""A run written to files: chunks made by all cores, encoded where they are made, joined in order.
+
+Every format is made of parts that may follow one another (gzip members, zstd frames, Native blocks, row groups), so
+chunks are compressed by the workers and the writer only appends. The bytes do not depend on the number of workers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import IO, Any, Final, Literal, Protocol, TypeVar, get_args
+
+import pyarrow as pa
+
+from schoolhouse.errors import DeliveryError, InputError, UsageError
+from schoolhouse.simulate.campus import Chunk, Plan, chunks_of
+from schoolhouse.simulate.chunks import Layout, Lines, make_chunk
+from schoolhouse.simulate.native import native_block
+from schoolhouse.simulate.truth import Tally, Truth
+
+Format = Literal["jsonl", "jsonl.gz", "jsonl.zst", "csv.gz", "parquet", "native"]
+FORMATS: Final[tuple[Format, ...]] = get_args(Format)
+Progress = Callable[[int, int], None]
+Made = TypeVar("Made")
+
+GZIP_LEVEL: Final = 1  # of igzip: ten times as fast as zlib's level 6 at nearly its size
+ZSTD_LEVEL: Final = 1
+_LAYOUTS: Final[dict[Format, Layout]] = {
+    "jsonl": "jsonl",
+    "jsonl.gz": "jsonl",
+    "jsonl.zst": "jsonl",
+    "csv.gz": "csv",
+    "parquet": "plain",
+    "native": "plain",
+}
+# Below this it takes longer to start workers than to do the work.
+_ALONE_BELOW: Final = 150_000
+_COLUMNS: Final = pa.schema(
+    [("event_id", pa.string()), ("emission_time", pa.timestamp("us", tz="UTC")), ("event", pa.string())]
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A chunk, encoded."""
+
+    chunk: Chunk
+    data: bytes
+    lines: int
+    tally: Tally
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a run has written."""
+
+    out: str
+    truth: str
+    statements: int
+    lines: int
+    size_bytes: int
+    seconds: float
+
+
+def encode(lines: Lines, form: Format) -> bytes:
+    """The lines of a chunk in a format, so that the chunks of a run can follow one another."""
+    if form == "jsonl":
+        return bytes(lines.text.to_pybytes())
+    if form in {"jsonl.gz", "csv.gz"}:
+        from isal import igzip
+
+        return bytes(igzip.compress(memoryview(lines.text), GZIP_LEVEL, mtime=0))
+    if form == "jsonl.zst":
+        from backports import zstd
+
+        return zstd.compress(memoryview(lines.text), ZSTD_LEVEL)
+    if form == "native":
+        return native_block(lines.row_ids, lines.at_micros, lines.lines)
+    return _arrow_stream(lines)
+
+
+def _arrow_stream(lines: Lines) -> bytes:
+    count = len(lines.lines)
+    ids = pa.Array.from_buffers(pa.binary(36), count, [None, pa.py_buffer(lines.row_ids.tobytes())])
+    times = pa.array(lines.at_micros).view(_COLUMNS.field("emission_time").type)
+    sink = pa.BufferOutputStream()
+    columns = [ids.cast(pa.binary()).cast(pa.string()), times, lines.lines.cast(pa.string())]
+    with pa.ipc.new_stream(sink, _COLUMNS) as stream:
+        stream.write_batch(pa.record_batch(columns, schema=_COLUMNS))
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def _made(plan: Plan, form: Format, chunk: Chunk) -> Part:
+    lines = make_chunk(plan, chunk, _LAYOUTS[form])
+    return Part(chunk, encode(lines, form), len(lines.lines), lines.tally)
+
+
+def parts_of(plan: Plan, form: Format, *, workers: int = 0) -> Iterator[Part]:
+    """The chunks of a run, encoded, in order; `workers` 0 means one a core."""
+    return in_order(partial(_made, plan, form), chunks_of(plan), workers=workers)
+
+
+def in_order(make: Callable[[Chunk], Made], chunks: Sequence[Chunk], *, workers: int = 0) -> Iterator[Made]:
+    """What `make` makes of each chunk, in order, made by several processes if it is worth it."""
+    workers = min(workers or os.cpu_count() or 1, len(chunks))
+    if workers <= 1 or sum(chunk.statements for chunk in chunks) < _ALONE_BELOW:
+        yield from map(make, chunks)
+        return
+    # A bounded queue in order: memory does not grow with the run, and a slow target slows the workers.
+    waiting: deque[Future[Made]] = deque()
+    left = iter(chunks)
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        try:
+            for chunk in left:
+                waiting.append(pool.submit(make, chunk))
+                if len(waiting) > workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def write_statements(
+    plan: Plan, out: str | Path, form: Format = "jsonl.gz", *, workers: int = 0, on_progress: Progress | None = None
+) -> Written:
+    """Write a run, and `truth.json` beside it.
+
+    Args:
+        plan: what to make.
+        out: a file, a directory (existing, or ending in `/`), or an address that smart_open takes.
+        form: one of `FORMATS`.
+        workers: processes; 0: one a core.
+        on_progress: called with the lines and bytes written so far.
+    """
+    target, truth_target = targets(str(out), form)
+    started = time.monotonic()
+    truth, lines, size = Truth(plan), 0, 0
+    with open_target(target) as stream, _sink(stream, form) as sink:
+        for part in parts_of(plan, form, workers=workers):
+            size += sink.write(part.data)
+            lines += part.lines
+            truth.add(part.chunk, part.tally)
+            if on_progress:
+                on_progress(lines, size)
+    write_truth(truth, truth_target)
+    return Written(target, truth_target, truth.statements, lines, size, time.monotonic() - started)
+
+
+def write_truth(truth: Truth, target: str, *, s3_key: str = "", s3_secret: str = "") -> None:
+    """Write `truth.json`."""
+    with open_target(target, s3_key=s3_key, s3_secret=s3_secret) as stream:
+        stream.write(json.dumps(truth.as_dict(), indent=1, ensure_ascii=False).encode() + b"\n")
+
+
+def targets(out: str, form: Format) -> tuple[str, str]:
+    """The file of a run and its truth."""
+    if form not in FORMATS:
+        raise UsageError(f"There is no format {form!r}.", hint=f"It is one of {', '.join(FORMATS)}.")
+    if out.endswith("/") or ("://" not in out and Path(out).is_dir()):
+        out = f"{out.rstrip('/')}/statements.{form}"
+    if "://" in out:
+        return out, f"{out.rsplit('/', 1)[0]}/truth.json"
+    return out, str(Path(out).parent / "truth.json")
+
+
+def open_target(target: str, *, s3_key: str = "", s3_secret: str = "") -> AbstractContextManager[IO[bytes]]:
+    """Open a local file, making its directory, or an address through smart_open, without compression of its own.
+
+    Without keys S3 is reached as the environment says; AWS_ENDPOINT_URL names another server than Amazon's.
+    """
+    if "://" not in target:
+        path = Path(target)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path.open("wb")
+        except OSError as error:
+            raise InputError(f"Cannot write {target}: {error.strerror}.") from None
+    try:
+        import smart_open
+    except ImportError:
+        raise UsageError(
+            f"Writing to {target.split('://', 1)[0]}:// needs smart_open.", hint="Install schoolhouse[s3]."
+        ) from None
+    options: dict[str, Any] = {}
+    if s3_key:
+        import boto3
+
+        options["client"] = boto3.client("s3", aws_access_key_id=s3_key, aws_secret_access_key=s3_secret)
+    try:
+        stream: AbstractContextManager[IO[bytes]] = smart_open.open(
+            target, "wb", compression="disable", transport_params=options
+        )
+    except Exception as error:  # smart_open lets each store raise errors of its own
+        raise DeliveryError(f"Cannot write to {target}: {type(error).__name__}.") from None
+    return stream
+
+
+# --- sinks: where encoded parts go ------------------------------------------------------------------------------------
+
+
+class _Sink(Protocol):
+    def write(self, data: bytes) -> int: ...
+
+    def __enter__(self) -> _Sink: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+class _Appending:
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def __enter__(self) -> _Appending:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.flush()
+
+    def write(self, data: bytes) -> int:
+        self._stream.write(data)
+        return len(data)
+
+
+class _Parquet:
+    """Arrow streams into row groups of one Parquet file."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        from pyarrow import parquet
+
+        self._stream = stream
+        self._writer: Any = parquet.ParquetWriter(stream, _COLUMNS, compression="zstd", compression_level=ZSTD_LEVEL)
+
+    def __enter__(self) -> _Parquet:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.close()
+
+    def write(self, data: bytes) -> int:
+        before = self._stream.tell()
+        self._writer.write_table(pa.ipc.open_stream(data).read_all())
+        return self._stream.tell() - before
+
+
+def _sink(stream: IO[bytes], form: Format) -> _Sink:
+    return _Parquet(stream) if form == "parquet" else _Appending(stream)
+
+
+def estimate(plan: Plan, out: str, form: Format) -> Written:
+    """What `write_statements` would write, judged by the smallest chunk, which is made and thrown away."""
+    target, truth_target = targets(out, form)
+    chunks = chunks_of(plan)
+    sample = min(chunks, key=lambda chunk: chunk.statements)
+    _made(plan, form, sample)  # the first chunk also pays for imports and memory
+    started = time.monotonic()
+    part = _made(plan, form, sample)
+    seconds = time.monotonic() - started
+    total = sum(chunk.statements for chunk in chunks)
+    scale = total / max(part.tally.statements, 1)
+    workers = 1 if total < _ALONE_BELOW else min(os.cpu_count() or 1, len(chunks))
+    return Written(
+        out=target,
+        truth=truth_target,
+        statements=total,
+        lines=round(part.lines * scale),
+        size_bytes=round(len(part.data) * scale),
+        seconds=seconds * scale / workers,
+    )

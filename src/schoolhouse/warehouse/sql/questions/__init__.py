@@ -1,0 +1,1 @@
+"""Sample questions about the whole warehouse, one a file."""

@@ -1,0 +1,58 @@
+"""Puts the app together."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
+
+from schoolhouse import __version__
+from schoolhouse.analytics.readers import Readers
+from schoolhouse.analytics.sections import SectionDirectory
+from schoolhouse.settings import Settings
+from schoolhouse.web import api, assets, failures, pages
+from schoolhouse.web.frame import Frame
+from schoolhouse.web.state import AppState
+
+
+def create_app(settings: Settings, *, operator_token: str = "") -> FastAPI:
+    """The app over the warehouse of `settings`; handles open with the first question and close with the app.
+
+    Args:
+        settings: which warehouse, and the address that the app is served on.
+        operator_token: what the operator's own questions must carry; drawn at random when empty.
+    """
+    readers = Readers(settings)
+    state = AppState(
+        settings=settings,
+        readers=readers,
+        directory=SectionDirectory(readers),
+        assets=assets.Assets(settings.data_dir / "cache" / "web"),
+        operator_token=operator_token or secrets.token_urlsafe(32),
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        readers.close()
+
+    app = FastAPI(
+        title="Schoolhouse",
+        version=__version__,
+        description="Learning analytics on xAPI statements.",
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # they load scripts from elsewhere
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.schoolhouse = state
+    failures.install(app)
+    app.include_router(api.router)
+    app.include_router(pages.router)
+    app.include_router(assets.router)
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    app.add_middleware(Frame, listens_on=settings.web_host)
+    return app

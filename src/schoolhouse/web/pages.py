@@ -1,0 +1,137 @@
+"""The pages: the list of sections, and the overview of one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import quote, urlencode
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, Field
+from starlette.responses import RedirectResponse, Response
+
+from schoolhouse.analytics.overview import (
+    COLOURS,
+    SectionOverview,
+    events_by_type_chart,
+    period_name,
+    section_overview,
+    type_name,
+)
+from schoolhouse.analytics.sections import SectionFilter, SortKey, SortOrder, find_section, page_of
+from schoolhouse.web.state import AppState, state_of
+from schoolhouse.web.templates import render
+
+router = APIRouter(include_in_schema=False)
+
+# Before there is sign-in, every visitor is the same account.
+WHO = "web"
+
+_COLUMNS: tuple[tuple[SortKey, str, SortOrder], ...] = (
+    ("title", "Section", "asc"),
+    ("platform", "Platform", "asc"),
+    ("events", "Events", "desc"),
+    ("learners", "Learners", "desc"),
+    ("newest_event", "Newest event", "desc"),
+)
+
+
+class ListAddress(BaseModel):
+    """What the address of the list says: words to look for, order, page."""
+
+    q: str = Field("", max_length=200)
+    sort: SortKey = "newest_event"
+    order: SortOrder = "desc"
+    page: int = Field(1, ge=1, le=1_000_000)
+
+    def link(self, **changes: Any) -> str:
+        """The same address with changes; defaults are left out."""
+        changed = self.model_copy(update=changes)
+        chosen = {
+            name: value
+            for name, value in changed.model_dump().items()
+            if value != type(self).model_fields[name].default
+        }
+        if "sort" in chosen or "order" in chosen:
+            chosen |= {"sort": changed.sort, "order": changed.order}
+        return "/" + (f"?{urlencode(chosen)}" if chosen else "")
+
+
+@router.get("/")
+def sections(request: Request, address: Annotated[ListAddress, Query()]) -> Response:
+    """The list of sections."""
+    state = state_of(request)
+    listing = state.directory.listing(who=WHO)
+    wanted = SectionFilter(text=address.q, sort=address.sort, order=address.order, page=address.page)
+    page = page_of(listing, wanted)
+    columns = [
+        {
+            "key": key,
+            "name": name,
+            "order": address.order if key == address.sort else "",
+            "link": address.link(sort=key, page=1, order=_other(address.order) if key == address.sort else first_order),
+        }
+        for key, name, first_order in _COLUMNS
+    ]
+    facts = {
+        "address": address,
+        "columns": columns,
+        "listing": listing,
+        "page": page,
+        "previous": address.link(page=page.page - 1) if page.page > 1 else "",
+        "next": address.link(page=page.page + 1) if page.page < page.pages else "",
+    }
+    return render(request, "sections.html", facts)
+
+
+@router.get("/sections", name="sections_moved")
+def sections_moved() -> Response:
+    """The list lives at the root."""
+    return RedirectResponse("/")
+
+
+@router.get("/sections/{slug}")
+def section(request: Request, slug: str) -> Response:
+    """The overview of one section."""
+    state = state_of(request)
+    found = find_section(state.readers, slug, who=WHO)
+    if found.slug != slug:
+        return _to_section(found.slug)
+    overview = section_overview(state.readers, found, who=WHO)
+    facts = {"section": found, "overview": overview, "tables": _tables(overview), "colours": COLOURS}
+    if overview.events:
+        facts["chart"] = events_by_type_chart(overview)
+        facts["scripts"] = _chart_scripts(state)
+    return render(request, "section.html", facts)
+
+
+@router.get("/sections/{slug}/insights")
+def insights(request: Request, slug: str) -> Response:
+    """An address that other systems link to."""
+    return _to_section(find_section(state_of(request).readers, slug, who=WHO).slug)
+
+
+def _to_section(slug: str) -> Response:
+    return RedirectResponse(f"/sections/{quote(slug, safe='@:~')}")
+
+
+def _chart_scripts(state: AppState) -> list[str]:
+    return [state.assets.vega_address, state.assets.address("charts.js")]
+
+
+def _other(order: SortOrder) -> SortOrder:
+    return "asc" if order == "desc" else "desc"
+
+
+def _tables(overview: SectionOverview) -> dict[str, Any]:
+    """The chart's numbers as a table: a row a bucket with events, a column a type."""
+    types = [count.event_type for count in overview.by_type]
+    rows: dict[Any, dict[str, int]] = {}
+    for count in overview.series:
+        rows.setdefault(count.since, {})[count.event_type] = count.events
+    return {
+        "types": [type_name(kind) for kind in types],
+        "rows": [
+            (since, period_name(since, overview.bucket), [counts.get(kind, 0) for kind in types], sum(counts.values()))
+            for since, counts in rows.items()
+        ],
+    }

@@ -1,0 +1,101 @@
+"""Runs the app: checks the warehouse, listens, announces itself, and stops cleanly."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Final
+
+import uvicorn
+from fastapi import FastAPI
+
+from schoolhouse.errors import UsageError
+from schoolhouse.settings import Settings
+from schoolhouse.warehouse.connection import open_warehouse
+from schoolhouse.warehouse.migrations import require_current
+from schoolhouse.web.app import create_app
+from schoolhouse.web.frame import is_local
+from schoolhouse.web.running import announced
+
+log = logging.getLogger(__name__)
+
+# Open answers (downloads, event streams) get this long to end when the server stops.
+_GRACE_SECONDS: Final = 5
+_ANY_ADDRESS: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared with, not listened on
+
+
+def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Serve until the process is told to stop; `announce` gets the address once it answers.
+
+    Raises:
+        WarehouseNotReady: there is no warehouse, or migrations are pending.
+        WarehouseBusy: another process holds the embedded warehouse.
+        UsageError: the address cannot be listened on.
+    """
+    # One handle stays open, so that the embedded engine does not stop and start between questions.
+    with open_warehouse(settings, role="reader", who="serve") as warehouse:
+        require_current(warehouse)
+        with _listen(settings.web_host, settings.web_port) as listener:
+            _run(settings, listener, announce)
+
+
+def server_for(app: FastAPI) -> uvicorn.Server:
+    """The server as we run it: our logs, no banner, and an end to waiting when it stops."""
+    config = uvicorn.Config(
+        app,
+        port=0,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    return uvicorn.Server(config)
+
+
+def _run(settings: Settings, listener: socket.socket, announce: Callable[[str], None]) -> None:
+    token = secrets.token_urlsafe(32)
+    app = create_app(settings, operator_token=token)
+    app.state.schoolhouse.assets.make_vega_in_background()
+    if not is_local(settings.web_host):
+        log.warning(
+            "listening beyond this machine, without sign-in: whoever reaches the address can read everything",
+            extra={"host": settings.web_host},
+        )
+    address = _address(settings.web_host, listener)
+    # uvicorn raises the signal that stopped it again when it is done: as an exit, not as a sudden death.
+    before = signal.signal(signal.SIGTERM, _exit)
+    try:
+        with announced(settings, address, token):
+            announce(address)
+            server_for(app).run(sockets=[listener])
+    except KeyboardInterrupt:
+        log.info("stopped")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _exit(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host.strip("[]"), port), family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        raise UsageError(
+            f"Cannot listen on {host} port {port}: {getattr(error, 'strerror', None) or error}.",
+            hint="Choose another --port (0 finds a free one), or stop what listens there.",
+        ) from None
+
+
+def _address(host: str, listener: socket.socket) -> str:
+    """The address to open on this machine."""
+    port = listener.getsockname()[1]
+    host = "127.0.0.1" if host in _ANY_ADDRESS else host.strip("[]")
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,59 @@
+// Draws each [data-chart] from the Vega-Lite specification in the element of that id, in the page's own colours, and
+// again when they change. `ast` lets Vega run without eval; its own style elements stay out, since the page forbids them.
+const scheme = matchMedia("(prefers-color-scheme: dark)");
+
+function colours() {
+  const style = getComputedStyle(document.documentElement);
+  const [ink, quiet, line] = ["--ink", "--quiet", "--line"].map((name) => style.getPropertyValue(name).trim());
+  const font = getComputedStyle(document.body).fontFamily;
+  return {
+    background: "transparent",
+    font,
+    view: { stroke: null },
+    axis: { labelColor: quiet, titleColor: quiet, gridColor: line, domainColor: line, tickColor: line,
+      labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal" },
+    axisX: { grid: false, labelPadding: 6 },
+    axisY: { domain: false, ticks: false, labelPadding: 8 },
+    legend: { labelColor: ink, titleColor: quiet, labelFontSize: 12, symbolSize: 90, columnPadding: 14, rowPadding: 4 },
+  };
+}
+
+async function draw(place) {
+  const spec = JSON.parse(document.getElementById(place.dataset.chart).textContent);
+  const columns = Math.max(2, Math.floor(place.clientWidth / 130));
+  spec.config = { ...spec.config, ...colours() };
+  if (spec.encoding?.color?.legend) spec.encoding.color.legend.columns = columns;
+  [spec.width, spec.height] = [place.clientWidth, place.clientHeight];
+  try {
+    const canvas = document.createElement("div");
+    const result = await window.vegaEmbed(canvas, spec, {
+      mode: "vega-lite", renderer: "svg", actions: false, ast: true, defaultStyle: false,
+      tooltip: { disableDefaultStyle: true },
+    });
+    place.view?.finalize();
+    place.view = result.view;
+    place.replaceChildren(canvas);
+    place.drawnWidth = spec.width;
+    place.dataset.state = "drawn";
+  } catch (error) {
+    console.error(error);
+    place.dataset.state = "failed";
+    const note = document.createElement("p");
+    note.className = "chart-note";
+    note.textContent = "The chart could not be drawn. The table below holds its numbers.";
+    place.replaceChildren(note);
+  }
+}
+
+let waiting;
+const watcher = new ResizeObserver((entries) => {
+  clearTimeout(waiting);
+  waiting = setTimeout(() => entries.map((entry) => entry.target)
+    .filter((place) => place.drawnWidth && place.drawnWidth !== place.clientWidth).forEach(draw), 150);
+});
+
+const places = [...document.querySelectorAll("[data-chart]")];
+const drawAll = () => Promise.all(places.map(draw));
+await drawAll();
+scheme.addEventListener("change", drawAll);
+places.forEach((place) => watcher.observe(place));

@@ -1,0 +1,144 @@
+"""What `load-db` writes to: the schemas of Aspects in a ClickHouse server, a fake record store, and S3."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from schoolhouse.settings import load_settings
+from schoolhouse.warehouse import migrations
+from schoolhouse.warehouse.connection import Warehouse, open_warehouse
+from tests.conftest import Server
+from tests.simulate.fake_lrs import FakeLrs, fake_lrs
+
+SINK = ("course_overviews", "course_blocks", "object_tag", "taxonomy", "tag", "external_id", "user_profile")
+SINK += ("course_enrollment",)
+_STATEMENTS = """
+    CREATE TABLE {database}.xapi_events_all (event_id UUID, emission_time DateTime64(6), event String)
+    ENGINE = ReplacingMergeTree ORDER BY (emission_time, event_id)
+"""
+
+
+@dataclass(frozen=True)
+class Aspects:
+    """Two databases as Aspects has them, of the test's own."""
+
+    server: Server
+    xapi: str
+    sink: str
+    warehouse: Warehouse
+
+    @property
+    def keys(self) -> dict[str, Any]:
+        """The configuration that reaches them."""
+        return {
+            "db_host": self.server.host,
+            "db_port": self.server.port,
+            "db_username": self.server.user,
+            "db_password": self.server.password,
+            "db_name": self.xapi,
+            "db_event_sink_name": self.sink,
+        }
+
+    def rows(self, table: str, columns: str = "*") -> list[tuple[Any, ...]]:
+        database = self.xapi if table == "xapi_events_all" else self.sink
+        return self.warehouse.ask(f"SELECT {columns} FROM {database}.{table}", why="test").rows
+
+
+@pytest.fixture
+def aspects(stand_in: Server, tmp_path: Path) -> Iterator[Aspects]:
+    """The schemas, with the tables of the event sink as our own migrations know them."""
+    settings = load_settings(
+        data_dir=tmp_path, clickhouse_host=stand_in.host, clickhouse_port=stand_in.port, clickhouse_user=stand_in.user
+    )
+    name = uuid.uuid4().hex[:10]
+    made = Aspects(stand_in, f"xapi_{name}", f"sink_{name}", open_warehouse(settings))
+    for database in (made.xapi, made.sink):
+        made.warehouse.run(f"CREATE DATABASE {database}", why="test")
+    made.warehouse.run(_STATEMENTS.format(database=made.xapi), why="test")
+    for migration in migrations.available():
+        table = migration.name.removeprefix("create_")
+        if table in SINK:
+            created = migration.up.replace(f"CREATE TABLE {table}", f"CREATE TABLE {made.sink}.{table}")
+            made.warehouse.run(created, why="test")
+    yield made
+    for database in (made.xapi, made.sink):
+        made.warehouse.run(f"DROP DATABASE {database} SYNC", why="test")
+    made.warehouse.close()
+
+
+@pytest.fixture
+def lrs() -> Iterator[FakeLrs]:
+    """A record store."""
+    with fake_lrs() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """MiniStack, which speaks S3."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {**os.environ, "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "LOG_LEVEL": "WARNING"}
+    log = tmp_path_factory.mktemp("ministack") / "log"
+    command = [str(Path(sys.executable).with_name("ministack"))]
+    with log.open("w") as output, subprocess.Popen(command, env=environment, stdout=output, stderr=output) as process:
+        url = f"http://127.0.0.1:{port}"
+        wait_for(f"{url}/_ministack/health")
+        yield url
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def wait_for(url: str) -> None:
+    for _ in range(400):
+        try:
+            urllib.request.urlopen(url, timeout=1).close()
+        except urllib.error.HTTPError:
+            return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+        else:
+            return
+    raise TimeoutError(url)
+
+
+@pytest.fixture
+def bucket(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty bucket; the environment says where it is."""
+    import boto3
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_url)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    name = f"campus-{uuid.uuid4().hex[:10]}"
+    client = boto3.client("s3", aws_access_key_id="key", aws_secret_access_key="secret")
+    client.create_bucket(Bucket=name)
+    client.close()
+    return name
+
+
+def example(name: str, **changes: Any) -> dict[str, Any]:
+    """An example configuration that ships, with other places."""
+    from importlib.resources import files
+
+    made: dict[str, Any] = yaml.safe_load(files("schoolhouse.simulate.configs").joinpath(name).read_text())
+    return made | changes
+
+
+def written(path: Path, config: dict[str, Any]) -> str:
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
+    return str(path)

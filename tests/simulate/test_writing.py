@@ -1,0 +1,172 @@
+"""Files: every format holds the same lines, whoever makes them; and the command that writes them."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from pathlib import Path
+
+import pytest
+from pyarrow import parquet
+
+from schoolhouse.cli import app
+from schoolhouse.cli.console import guarded
+from schoolhouse.errors import InputError, UsageError
+from schoolhouse.settings import Settings
+from schoolhouse.simulate import FORMATS, Format, write_statements
+from schoolhouse.simulate.writing import estimate, targets
+from schoolhouse.warehouse.connection import open_warehouse
+from tests.simulate.lines import FLAWS, small_plan, text_of
+
+ALL = pytest.mark.parametrize("dialect", ["torus", "openedx"])
+
+
+def lines_in(path: Path) -> list[bytes]:
+    """The statements in a file of any of our formats but Native."""
+    data = path.read_bytes()
+    if path.name.endswith(".zst"):
+        from backports import zstd
+
+        data = zstd.decompress(data)
+    if path.name.endswith(".gz"):
+        data = gzip.decompress(data)
+    if path.name.endswith(".csv.gz"):
+        return [row[2].encode() for row in csv.reader(io.StringIO(data.decode(), newline=""))]
+    if path.name.endswith(".parquet"):
+        return [line.encode() for line in parquet.read_table(path)["event"].to_pylist()]
+    return data.splitlines()
+
+
+@ALL
+@pytest.mark.parametrize("form", [form for form in FORMATS if form != "native"])
+def test_every_format_holds_the_same_lines(tmp_path: Path, dialect: str, form: Format) -> None:
+    plan = small_plan(dialect, flaws=FLAWS)
+    done = write_statements(plan, tmp_path, form)
+    text, truth = text_of(plan)
+    path = Path(done.out)
+    assert path == tmp_path / f"statements.{form}"
+    assert lines_in(path) == text.splitlines()
+    assert json.loads((tmp_path / "truth.json").read_text()) == truth
+    assert done.size_bytes == pytest.approx(path.stat().st_size, rel=0.02)  # but for Parquet's footer they are equal
+    assert (done.statements, done.lines) == (truth["statements"], truth["lines"])
+
+
+@ALL
+def test_the_engine_reads_native_files(tmp_path: Path, dialect: str, warehouse_settings: Settings) -> None:
+    plan = small_plan(dialect, flaws=FLAWS)
+    done = write_statements(plan, tmp_path / "x.native", "native")
+    block = Path(done.out).read_bytes()
+    with open_warehouse(warehouse_settings, must_exist=False) as warehouse:
+        table = f"{warehouse.database}.native_{dialect}"
+        if not warehouse.is_embedded:
+            warehouse.run(f"CREATE DATABASE IF NOT EXISTS {warehouse.database}", why="test")
+        columns = "number UInt64 MATERIALIZED rowNumberInAllBlocks(), event_id UUID, emission_time DateTime64(6)"
+        warehouse.run(f"CREATE TABLE {table} ({columns}, event String) ENGINE = Memory", why="test")
+        warehouse.insert_bytes(
+            table, block, input_format="Native", columns=("event_id", "emission_time", "event"), why="test"
+        )
+        rows = warehouse.ask(f"SELECT toString(event_id), toString(emission_time), event FROM {table}", why="test").rows
+        warehouse.run(f"DROP TABLE {table}", why="test")
+    assert sorted(row[2].encode() for row in rows) == sorted(text_of(plan)[0].splitlines())
+    if dialect == "openedx":
+        whole = [(row[0], row[1], json.loads(row[2])) for row in rows if row[2].endswith("}")]
+        good = [(a, b, one) for a, b, one in whole if {"id", "timestamp"} <= one.keys() and one["timestamp"][0] == "2"]
+        assert len(good) >= 9_000
+        assert all(one["id"] == a for a, _, one in good)
+        assert all(one["timestamp"] == f"{b.replace(' ', 'T')}+00:00" for _, b, one in good)
+
+
+@pytest.mark.slow
+@ALL
+def test_any_number_of_workers_makes_equal_bytes(tmp_path: Path, dialect: str) -> None:
+    plan = small_plan(dialect, statements=200_000, learners=400, flaws=FLAWS)
+    made = []
+    for workers in (1, 2, 3):
+        write_statements(plan, tmp_path / str(workers) / "x.jsonl.gz", "jsonl.gz", workers=workers)
+        made.append([(tmp_path / str(workers) / name).read_bytes() for name in ("x.jsonl.gz", "truth.json")])
+    assert made[0] == made[1] == made[2]
+
+
+def test_progress_is_told(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    done = write_statements(small_plan("torus"), tmp_path, "jsonl", on_progress=lambda *now: seen.append(now))
+    assert len(seen) == 3
+    assert seen[-1] == (done.lines, done.size_bytes)
+
+
+def test_an_estimate_is_near_what_is_written(tmp_path: Path) -> None:
+    plan = small_plan("openedx")
+    guess, done = estimate(plan, str(tmp_path), "jsonl"), write_statements(plan, tmp_path, "jsonl")
+    assert (guess.out, guess.statements) == (done.out, done.statements)
+    assert guess.size_bytes == pytest.approx(done.size_bytes, rel=0.05)
+
+
+def test_targets_are_files_directories_or_addresses(tmp_path: Path) -> None:
+    assert targets(str(tmp_path), "jsonl") == (f"{tmp_path}/statements.jsonl", f"{tmp_path}/truth.json")
+    assert targets("s3://b/run/", "csv.gz") == ("s3://b/run/statements.csv.gz", "s3://b/run/truth.json")
+    assert targets("s3://b/run/x.gz", "csv.gz") == ("s3://b/run/x.gz", "s3://b/run/truth.json")
+    assert targets("new/x.gz", "csv.gz") == ("new/x.gz", "new/truth.json")
+
+
+def test_a_target_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="Cannot write"):
+        write_statements(small_plan("torus"), tmp_path / "file" / "x.jsonl", "jsonl")
+    with pytest.raises(UsageError, match="no format"):
+        write_statements(small_plan("torus"), tmp_path, "xml")  # type: ignore[arg-type]
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr("sys.argv", ["schoolhouse", "--quiet", "simulate", "statements", *arguments])
+    return guarded(app)
+
+
+def test_the_command_writes_a_campus(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--dialect", "openedx", "--statements", "2000", "--learners", "30", "--sections", "2", "--out", "run/"]
+    arguments += ["--format", "jsonl", "--malformed", "0.05", "--rate", "drop_out=0.5", "--json"]
+    assert run(monkeypatch, *arguments) == 0
+    facts = json.loads(capsys.readouterr().out)
+    truth = json.loads(Path("run/truth.json").read_text())
+    assert facts["statements"] == truth["statements"] == 2_000
+    assert len(Path("run/statements.jsonl").read_bytes().splitlines()) == truth["lines"] == facts["lines"] > 2_000
+    assert truth["plan"]["rates"]["drop_out"] == 0.5
+
+
+def test_a_dry_run_writes_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "--statements", "2000", "--out", "run/", "--dry-run", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["statements"] == 2_000
+    assert not Path("run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--dialect", "latin"], "no dialect 'latin'"),
+        (["--format", "xml"], "no format 'xml'"),
+        (["--rate", "joy=1"], "no rate 'joy'"),
+        (["--rate", "drop_out=much"], "no number for the rate drop_out"),
+        (["--rate", "drop_out=2"], "drop_out is 2.0, outside 0.0 to 0.99"),
+    ],
+)
+def test_bad_usage_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], complaint: str
+) -> None:
+    assert run(monkeypatch, "--out", "run/", *arguments) == 2
+    assert complaint in capsys.readouterr().err
+
+
+@ALL
+def test_the_command_loads_the_warehouse(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], dialect: str, warehouse_environment: Settings
+) -> None:
+    from schoolhouse.warehouse import migrations
+
+    with open_warehouse(warehouse_environment, must_exist=False) as warehouse:
+        migrations.up(warehouse)
+    arguments = ["--dialect", dialect, "--statements", "1500", "--into-warehouse", "--out", "run/", "--json"]
+    assert run(monkeypatch, *arguments) == 0
+    assert json.loads(capsys.readouterr().out)["statements"] == 1_500
+    with open_warehouse(warehouse_environment) as warehouse:
+        assert warehouse.ask("SELECT count() FROM raw_events FINAL", why="test").value() == 1_500

@@ -1,0 +1,159 @@
+"""The app over real warehouses: in this process for the API, in a process of its own for commands and browsers."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from schoolhouse.settings import Settings
+from schoolhouse.web.app import create_app
+from schoolhouse.web.serving import server_for
+
+ROOT = Path(__file__).parents[2]
+TOKEN = "a-token-of-the-tests"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the server answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+
+@dataclass(frozen=True)
+class Site:
+    """A served app, and how tests speak to it."""
+
+    port: int
+    app: FastAPI
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def get(self, path: str, **headers: str) -> Reply:
+        return self.request("GET", path, headers=headers)
+
+    def page(self, path: str) -> Reply:
+        return self.get(path, Accept="text/html")
+
+    def request(
+        self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request(method, path, body=body, headers=dict(headers or {}))
+            answer = connection.getresponse()
+            return Reply(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+        finally:
+            connection.close()
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[Site]:
+    """The app under uvicorn, in a thread of this process."""
+    app = create_app(settings, operator_token=TOKEN)
+    server = server_for(app)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started and thread.is_alive():
+            thread.join(0.01)
+        yield Site(server.servers[0].sockets[0].getsockname()[1], app)
+    finally:
+        server.should_exit = True
+        thread.join(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def site(campus_settings: Settings) -> Iterator[Site]:
+    """The app over the campus that tests share."""
+    with serving(campus_settings) as served:
+        yield served
+
+
+@dataclass(frozen=True)
+class ServeProcess:
+    """A running `schoolhouse serve`."""
+
+    process: subprocess.Popen[str]
+    address: str
+    data_dir: Path
+
+    def stop(self) -> int:
+        """Ask it to end; its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=30)
+
+
+def environment(data_dir: Path) -> dict[str, str]:
+    """An environment for child processes that names the data directory and nothing else of ours."""
+    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TMPDIR"}}
+    return {**kept, "SCHOOLHOUSE_DATA_DIR": str(data_dir), "PYTHONPATH": str(ROOT)}
+
+
+def schoolhouse(*arguments: str) -> list[str]:
+    """The command line of `schoolhouse`."""
+    return [sys.executable, "-c", "from schoolhouse.cli import main; main()", *arguments]
+
+
+@pytest.fixture(scope="session")
+def campus_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory whose warehouse holds the small campus, made and closed by another process."""
+    data_dir = tmp_path_factory.mktemp("served")
+    program = [sys.executable, "-m", "tests.web.make_campus"]
+    subprocess.run(program, check=True, cwd=data_dir, env=environment(data_dir))
+    return data_dir
+
+
+@contextmanager
+def serve_processes() -> Iterator[Callable[[Path], ServeProcess]]:
+    """Starts `schoolhouse serve` on free ports; what is still running at the end is stopped."""
+    started: list[ServeProcess] = []
+
+    def start(data_dir: Path) -> ServeProcess:
+        process = subprocess.Popen(
+            schoolhouse("serve", "--port", "0"),
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=data_dir, env=environment(data_dir),
+        )  # fmt: skip
+        assert process.stdout is not None
+        words = process.stdout.readline().split()
+        served = ServeProcess(process, next((word for word in words if word.startswith("http")), ""), data_dir)
+        started.append(served)
+        return served
+
+    yield start
+    for served in started:
+        served.process.kill()
+        served.process.wait(timeout=30)
+        assert served.process.stdout is not None
+        served.process.stdout.close()
+
+
+@pytest.fixture
+def start_serve() -> Iterator[Callable[[Path], ServeProcess]]:
+    """Starts `schoolhouse serve` for the time of a test."""
+    with serve_processes() as start:
+        yield start

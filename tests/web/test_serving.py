@@ -1,0 +1,99 @@
+"""`schoolhouse serve` as a process: it announces itself, holds the warehouse, and ends cleanly."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from schoolhouse.settings import load_settings
+from schoolhouse.web.running import FILE_NAME, ask_through_serve
+from tests.web.conftest import ServeProcess, environment, schoolhouse
+
+Start = Callable[..., ServeProcess]
+
+
+def _run(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        schoolhouse(*arguments),
+        capture_output=True, text=True, cwd=data_dir, env=environment(data_dir), timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_serve_announces_itself_answers_and_takes_its_file_away(campus_dir: Path, start_serve: Start) -> None:
+    served = start_serve(campus_dir)
+    facts = json.loads((campus_dir / FILE_NAME).read_text())
+    assert (facts["address"], facts["pid"]) == (served.address, served.process.pid)
+    answer = ask_through_serve(load_settings(data_dir=campus_dir), "SELECT count() FROM raw_events FINAL", "CSV")
+    assert answer == b"205\n"
+    assert served.stop() == 0
+    assert not (campus_dir / FILE_NAME).exists()
+
+
+def test_ctrl_c_is_an_end_and_no_error(campus_dir: Path, start_serve: Start) -> None:
+    served = start_serve(campus_dir)
+    served.process.send_signal(signal.SIGINT)
+    assert served.process.wait(timeout=30) == 0
+    assert not (campus_dir / FILE_NAME).exists()
+
+
+def test_an_open_answer_does_not_keep_serve_from_ending(campus_dir: Path, start_serve: Start) -> None:
+    served = start_serve(campus_dir)
+    connection = http.client.HTTPConnection(str(urlsplit(served.address).netloc), timeout=30)
+    connection.request("GET", "/healthz")
+    assert connection.getresponse().read()
+    assert served.stop() == 0  # the connection is still open
+    connection.close()
+
+
+def test_a_second_serve_hears_that_the_warehouse_is_held(campus_dir: Path, start_serve: Start) -> None:
+    served = start_serve(campus_dir)
+    second = _run(campus_dir, "serve", "--port", "0")
+    assert second.returncode == 1
+    assert "is open in another process" in second.stderr
+    assert "Traceback" not in second.stderr
+    with urllib.request.urlopen(f"{served.address}/readyz") as answer:
+        assert answer.status == 200
+
+
+def test_a_serve_that_was_killed_is_not_asked(campus_dir: Path, start_serve: Start) -> None:
+    served = start_serve(campus_dir)
+    served.process.kill()
+    served.process.wait(timeout=30)
+    assert (campus_dir / FILE_NAME).exists()
+    assert ask_through_serve(load_settings(data_dir=campus_dir), "SELECT 1", "CSV") is None
+    again = start_serve(campus_dir)
+    assert ask_through_serve(load_settings(data_dir=campus_dir), "SELECT 1", "CSV") == b"1\n"
+    assert again.stop() == 0
+
+
+def test_serve_refuses_to_start_without_a_warehouse(tmp_path: Path) -> None:
+    refused = _run(tmp_path, "serve", "--port", "0")
+    assert refused.returncode == 1
+    assert "There is no warehouse in" in refused.stderr
+    assert "schoolhouse warehouse setup" in refused.stderr
+    assert not (tmp_path / FILE_NAME).exists()
+
+
+def test_serve_refuses_to_start_while_migrations_are_pending(tmp_path: Path) -> None:
+    (tmp_path / "warehouse").mkdir()
+    refused = _run(tmp_path, "serve", "--port", "0")
+    assert refused.returncode == 1
+    assert "migrations have not run" in refused.stderr
+
+
+@pytest.mark.parametrize(("host", "says"), [("127.0.0.1", "in use"), ("no.such.host.invalid", "Cannot listen on")])
+def test_an_address_that_cannot_be_listened_on_is_bad_usage(campus_dir: Path, host: str, says: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        refused = _run(campus_dir, "serve", "--host", host, "--port", str(taken.getsockname()[1]))
+    assert refused.returncode == 2
+    assert says in refused.stderr
+    assert "Traceback" not in refused.stderr
