@@ -41,7 +41,8 @@ WITH
                     subType Nullable(String),
                     extensions Tuple(
                         `https://w3id.org/xapi/video/extensions/length` Nullable(Float64),
-                        `http://id.tincanapi.com/extension/attempt-id` Nullable(UInt32)))),
+                        `http://id.tincanapi.com/extension/attempt-id` Nullable(UInt32),
+                        `http://oli.cmu.edu/extensions/page_sub_type` Nullable(String)))),
             result Tuple(
                 score Tuple(scaled Nullable(Float64), raw Nullable(Float64), max Nullable(Float64)),
                 success Nullable(Bool),
@@ -271,7 +272,7 @@ SELECT
     18446744073709551615 - toUInt64(toUnixTimestamp64Nano(received_at)) - source_line AS event_version,
     if(own_id = '',
        reinterpretAsUInt64(substring(event_digest, 1, 8)),
-       hash_pieces(if(own_id = '', '', body))
+       hash_pieces(body)
            - if(isNull(s.stored), 0, cityHash64(concat('"stored":"', translate(assumeNotNull(s.stored), ' ', ''), '"')))
            - if(isNull(s.version), 0, cityHash64(concat('"version":"', assumeNotNull(s.version), '"')))
            - if(isNull(s.authority), 0, hash_pieces(concat('"authority":', assumeNotNull(s.authority))))) AS content_hash,
@@ -289,7 +290,7 @@ SELECT
     object_type,
     coalesce(context.registration, s.registration) AS registration,
     coalesce(c.`http://oli.cmu.edu/extensions/page_id`, c.`http://oli.cmu.edu/extensions/resource_id`) AS page_id,
-    definition.subType AS page_sub_type,
+    coalesce(definition.subType, definition.extensions.`http://oli.cmu.edu/extensions/page_sub_type`) AS page_sub_type,
     c.`http://oli.cmu.edu/extensions/content_element_id` AS content_element_id,
     if(is_video, object_id, NULL) AS video_url,
     if(is_video, r.`https://w3id.org/xapi/video/extensions/time`, NULL) AS video_time,
@@ -313,7 +314,7 @@ SELECT
     result.success AS success,
     result.completion AS completion,
     if(startsWith(response_text, '{'),
-       coalesce(JSONExtract(if(startsWith(response_text, '{'), response_text, ''), 'input', 'Nullable(String)'), response_text),
+       coalesce(JSONExtract(response_text, 'input', 'Nullable(String)'), response_text),
        result.response) AS response,
     if(startsWith(hints, '['), toUInt32(JSONLength(hints)), toUInt32OrNull(hints)) AS hints_requested,
     c.`http://oli.cmu.edu/extensions/attached_objectives` AS attached_objectives,
