@@ -55,8 +55,8 @@ def _make_campuses(settings: Settings) -> list[str]:
     with console.progress() as progress:
         for campus in _CAMPUSES:
             task = progress.add_task(f"making a {campus['dialect']} campus", total=None, note="")
-            out: Path = settings.data_dir / "demo" / str(campus["dialect"])
-            if not (out / "truth.json").exists():  # made once: a later run must bring the same statements
+            out: Path = settings.data_dir / "demo" / str(campus["dialect"]) / "statements"
+            if not (out.parent / "truth.json").exists():  # made once: a later run must bring the same statements
                 flaws = Imperfections(duplicates=0.01, malformed=0.001)
                 start = datetime.now(UTC).date() - _TERM_AGO
                 write_statements(campus_plan(**campus, start=start, flaws=flaws), str(out), "jsonl.gz")
@@ -75,8 +75,7 @@ def _load(settings: Settings, paths: list[str]) -> tuple[IngestReport, list[dict
         migrations.up(warehouse)
         with console.progress() as progress:
             progress.add_task("loading", total=None, note="")
-            files = [file for file in find_files(paths) if file.layout == "lines"]  # not truth.json
-            report = ingest_files(warehouse, files)
+            report = ingest_files(warehouse, find_files(paths))
         _, events = health.ask_question(warehouse, "section_summary")
     return report, events
 
