@@ -25,7 +25,7 @@ from schoolhouse.warehouse.statements import statement
 EXAMPLES_PER_FILE: Final = 20
 PREVIEW_CHARACTERS: Final = 300
 
-_KEPT_VIEWS: Final = frozenset({"parse_ingest", "reject_lines", "count_lines"})
+_KEPT_VIEWS: Final = frozenset({"extract_fields", "parse_ingest", "reject_lines", "count_lines"})
 
 
 @dataclass(frozen=True)

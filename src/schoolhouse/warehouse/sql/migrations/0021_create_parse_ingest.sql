@@ -1,87 +1,10 @@
--- The mapping: each raw line becomes one event, or one reject with its reason
--- The line is parsed once, with one typed JSONExtract; every column is picked from the result. Nothing here may throw: a
--- view that throws leaves the rows of the other views behind. All fields are Nullable, or a wrong type would turn into
--- 0 or '' without a word. An array in the place of an object is read by position: the fields `[]` catch it. Verdicts, event
--- types and fields are explained in docs/mapping.md. Loads run it without short-circuit evaluation, so a dear function gets
--- '' where its answer is not needed.
+-- The mapping: each parsed line becomes one event, or one reject with its reason
+-- Nothing here may throw: a view that throws leaves the rows of the other views behind. Verdicts, event types and fields are
+-- explained in docs/mapping.md. Loads run it without short-circuit evaluation, so a dear function gets '' where its answer
+-- is not needed.
 -- up
 CREATE MATERIALIZED VIEW parse_ingest TO parsed_statements AS
 WITH
-    -- white space around a line, and a byte order mark, are no part of the statement
-    trimBoth(line, ' \t\r\n\v\f\xEF\xBB\xBF') AS body,
-    SHA256(body) AS event_digest,
-    -- early uploaders wrote the extensions of OLI Torus with https
-    position(body, 'https://oli.cmu.edu/extensions/') > 0 AS has_https,
-    if(has_https,
-       replaceAll(if(has_https, body, ''), 'https://oli.cmu.edu/extensions/', 'http://oli.cmu.edu/extensions/'),
-       body) AS text,
-    JSONExtract(
-        text,
-        'Tuple(
-            id Nullable(String),
-            timestamp Nullable(String),
-            stored Nullable(String),
-            version Nullable(String),
-            authority Nullable(String),
-            registration Nullable(String),
-            actor Tuple(
-                `[]` Nullable(String),
-                objectType Nullable(String),
-                account Tuple(homePage Nullable(String), name Nullable(String)),
-                mbox Nullable(String),
-                mbox_sha1sum Nullable(String),
-                openid Nullable(String)),
-            verb Tuple(`[]` Nullable(String), id Nullable(String)),
-            object Tuple(
-                `[]` Nullable(String),
-                id Nullable(String),
-                objectType Nullable(String),
-                definition Tuple(
-                    type Nullable(String),
-                    subType Nullable(String),
-                    extensions Tuple(
-                        `https://w3id.org/xapi/video/extensions/length` Nullable(Float64),
-                        `http://id.tincanapi.com/extension/attempt-id` Nullable(UInt32),
-                        `http://oli.cmu.edu/extensions/page_sub_type` Nullable(String)))),
-            result Tuple(
-                score Tuple(scaled Nullable(Float64), raw Nullable(Float64), max Nullable(Float64)),
-                success Nullable(Bool),
-                completion Nullable(Bool),
-                response Nullable(String),
-                extensions Tuple(
-                    `https://w3id.org/xapi/video/extensions/time` Nullable(Float64),
-                    `https://w3id.org/xapi/video/extensions/time-from` Nullable(Float64),
-                    `https://w3id.org/xapi/video/extensions/time-to` Nullable(Float64),
-                    `https://w3id.org/xapi/video/extensions/progress` Nullable(Float64),
-                    `https://w3id.org/xapi/video/extensions/length` Nullable(Float64),
-                    `https://w3id.org/xapi/video/extensions/played-segments` Nullable(String))),
-            context Tuple(
-                registration Nullable(String),
-                contextActivities Tuple(parent Nullable(String), grouping Nullable(String)),
-                extensions Tuple(
-                    `http://oli.cmu.edu/extensions/section_id` Nullable(UInt64),
-                    `http://oli.cmu.edu/extensions/project_id` Nullable(UInt64),
-                    `http://oli.cmu.edu/extensions/publication_id` Nullable(UInt64),
-                    `http://oli.cmu.edu/extensions/enrollment_id` Nullable(UInt64),
-                    `http://oli.cmu.edu/extensions/page_id` Nullable(UInt64),
-                    `http://oli.cmu.edu/extensions/resource_id` Nullable(UInt64),
-                    `http://oli.cmu.edu/extensions/activity_id` Nullable(UInt64),
-                    `http://oli.cmu.edu/extensions/activity_revision_id` Nullable(UInt64),
-                    `http://oli.cmu.edu/extensions/page_attempt_number` Nullable(UInt32),
-                    `http://oli.cmu.edu/extensions/activity_attempt_number` Nullable(UInt32),
-                    `http://oli.cmu.edu/extensions/part_attempt_number` Nullable(UInt32),
-                    `http://oli.cmu.edu/extensions/page_attempt_guid` Nullable(String),
-                    `http://oli.cmu.edu/extensions/activity_attempt_guid` Nullable(String),
-                    `http://oli.cmu.edu/extensions/part_attempt_guid` Nullable(String),
-                    `http://oli.cmu.edu/extensions/part_id` Nullable(String),
-                    `http://oli.cmu.edu/extensions/session_id` Nullable(String),
-                    `http://oli.cmu.edu/extensions/content_element_id` Nullable(String),
-                    `http://oli.cmu.edu/extensions/hints_requested` Nullable(String),
-                    `http://oli.cmu.edu/extensions/attached_objectives` Nullable(String),
-                    `http://oli.cmu.edu/extensions/experiment_attributions` Nullable(String),
-                    `https://w3id.org/xapi/video/extensions/length` Nullable(Float64),
-                    `https://w3id.org/xapi/video/extensions/session-id` Nullable(String),
-                    `https://w3id.org/xapi/openedx/extensions/session-id` Nullable(String))))') AS s,
     s.actor AS actor,
     s.object AS object,
     object.definition AS definition,
@@ -217,27 +140,33 @@ WITH
         course.1 != '', course.1,
         position(object_id, '-v1:') > 0, object_id,
         '') AS course_text,
-    extract(
-        course_text,
-        '((?:course|ccx)-v1:[^/?#\\s+]+\\+[^/?#\\s+]+\\+[^/?#\\s+]+(?:\\+ccx@[0-9]+)?)') AS run_key,
-    extract(
-        course_text,
-        'block-v1:([^/?#\\s+:]+\\+[^/?#\\s+]+\\+[^/?#\\s+]+(?:\\+ccx@[0-9]+)?)') AS block_key,
-    multiIf(
-        run_key != '', run_key,
-        block_key != '', concat(position(course_text, 'ccx-block-v1:') > 0 ? 'ccx-v1:' : 'course-v1:', block_key),
-        is_course OR course.1 != '', coalesce(
-            nullIf(extract(if(run_key = '' AND block_key = '', course_text, ''), '((?:course|ccx)-v1:[^/?#\\s]+)'), ''),
-            course_text),
-        '') AS course_key,
+    -- functions of arrays of one, because an alias is written out wherever it is used and a lambda's argument is not
+    arrayMap(
+        (text, is_named) -> multiIf(
+            extract(text, '((?:course|ccx)-v1:[^/?#\\s+]+\\+[^/?#\\s+]+\\+[^/?#\\s+]+(?:\\+ccx@[0-9]+)?)') != '',
+            extract(text, '((?:course|ccx)-v1:[^/?#\\s+]+\\+[^/?#\\s+]+\\+[^/?#\\s+]+(?:\\+ccx@[0-9]+)?)'),
+            extract(text, 'block-v1:([^/?#\\s+:]+\\+[^/?#\\s+]+\\+[^/?#\\s+]+(?:\\+ccx@[0-9]+)?)') != '',
+            concat(
+                position(text, 'ccx-block-v1:') > 0 ? 'ccx-v1:' : 'course-v1:',
+                extract(text, 'block-v1:([^/?#\\s+:]+\\+[^/?#\\s+]+\\+[^/?#\\s+]+(?:\\+ccx@[0-9]+)?)')),
+            is_named,
+            coalesce(nullIf(extract(text, '((?:course|ccx)-v1:[^/?#\\s]+)'), ''), text),
+            ''),
+        [course_text],
+        [is_course OR course.1 != ''])[1] AS course_key,
     -- 52 bits, exact in JavaScript; never 0, which means no section
     section_number
-        + (course_key != '') * greatest(bitShiftRight(sipHash64(concat(platform, '\n', course_key)), 12), 1) AS section_id,
+        + arrayMap(
+            (key, host) -> (key != '') * greatest(bitShiftRight(sipHash64(concat(host, '\n', key)), 12), 1),
+            [course_key],
+            [platform])[1] AS section_id,
     if(is_course, JSONExtractRaw(if(is_course, body, ''), 'object', 'definition', 'name'), course.2.2) AS title_json,
-    if(title_json = '', '', coalesce(
-        nullIf(JSONExtractString(title_json, 'en'), ''),
-        nullIf(JSONExtractString(title_json, 'en-US'), ''),
-        JSONExtractKeysAndValues(title_json, 'String')[1].2)) AS title,
+    arrayMap(
+        names -> coalesce(
+            nullIf(JSONExtractString(names, 'en'), ''),
+            nullIf(JSONExtractString(names, 'en-US'), ''),
+            JSONExtractKeysAndValues(names, 'String')[1].2),
+        [title_json])[1] AS title,
 
     -- what is wrong with it, if anything: what looks like a statement is one, and only the rest is looked at closely
     isNotNull(actor.`[]`) OR (isNull(actor.objectType) AND platform = '' AND user_id = '') AS lacks_actor,
@@ -324,12 +253,12 @@ SELECT
     source_line,
     load_id,
     body AS statement,
-    toUInt32(length(line) + NOT endsWith(line, '\n')) AS line_bytes,
+    line_bytes,
     if(section_number != 0, toString(section_number), course_key) AS section_key,
     title AS section_title,
     ifNull(c.`http://oli.cmu.edu/extensions/experiment_attributions`, '') AS experiment_attributions,
     received_at,
     is_rebuild
-FROM ingest
+FROM extracted_lines
 -- down
 DROP VIEW parse_ingest
