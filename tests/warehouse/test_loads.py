@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from backports import zstd
 
-from schoolhouse.errors import QueryError, SchoolhouseError
-from schoolhouse.warehouse.connection import Warehouse
+from schoolhouse.errors import QueryError, SchoolhouseError, WarehouseError
+from schoolhouse.warehouse.connection import Warehouse, open_warehouse
 from schoolhouse.warehouse.loads import can_read_itself, start_load
 from tests.conftest import ROOT
 from tests.warehouse.loading import Line, as_bytes, load_block, load_file, rows, statement, value
@@ -193,6 +193,17 @@ def test_conflicts_that_a_cut_off_load_left_are_hidden_by_the_next_of_its_source
     assert rows(tables, "SELECT section_id FROM raw_events FINAL") == [(1,)]
     unfinished = "SELECT load_id FROM loads FINAL WHERE finished_at IS NULL"
     assert rows(tables, unfinished) == [(cut_off.load_id,)]
+
+
+def test_lines_that_do_not_arrive_are_missed_even_if_the_engine_keeps_silent(tables: Warehouse) -> None:
+    """A view that fails in a streamed insert fails without a word in chDB, and so on the stand-in."""
+    block = b"\n".join(as_bytes(statement(mark=place)) for place in range(30_000))
+    starved = tables.settings.model_copy(update={"clickhouse_max_memory_bytes": 40_000_000})
+    with open_warehouse(starved, who="tests") as warehouse, pytest.raises(WarehouseError, match=r"memory|30,000 lines"):
+        load_block(warehouse, block, source="starved.jsonl")
+    assert value(tables, "SELECT count() FROM loads FINAL WHERE finished_at IS NOT NULL") == 0
+    assert load_block(tables, block, source="starved.jsonl").summary.accepted == 30_000
+    assert value(tables, "SELECT count() FROM raw_events FINAL") == 30_000
 
 
 STORM_LINES = 30_000

@@ -8,9 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from schoolhouse.warehouse.connection import Warehouse
+from schoolhouse.warehouse.connection import Warehouse, open_warehouse
 from tests.conftest import ROOT
 from tests.warehouse.loading import as_bytes, load_lines, rows, statement, value
 
@@ -117,9 +115,17 @@ with open_warehouse(load_settings(data_dir=sys.argv[1]), must_exist=False) as wa
     assert done.stdout.strip() == "[('2026-08-01 00:30:00.000', 202608, 1785544200)]", done.stderr
 
 
-@pytest.mark.parametrize("lines", [30_000])
-def test_the_memory_limit_does_not_break_a_load(tables: Warehouse, lines: int) -> None:
-    assert tables.settings.clickhouse_max_memory_bytes == 1_000_000_000
-    plain = as_bytes(statement(context={"extensions": {TORUS + "session_id": "x" * 1_500}}))
-    block = [plain.replace(b"learner-1", f"learner-{place}".encode()) for place in range(lines)]
-    assert load_lines(tables, block, source="many").counts == (lines, 0, 0)
+def test_mixed_lines_load_within_a_gigabyte(tables: Warehouse) -> None:
+    """Lines that take different branches of the mapping must not make the engine copy the block for each branch."""
+    course = {"id": "https://lms.example/course/course-v1:a+b+c", "definition": {"name": {"en": "A course"}}}
+    kinds: list[dict[str, Any]] = [
+        {"context": {"extensions": {TORUS + "section_id": 7, TORUS + "session_id": "x" * 1_500}}},
+        {"context": {"contextActivities": {"parent": [course]}, "extensions": {TORUS + "session_id": "x" * 500}}},
+        {"object": {"id": "https://lms.example/jump_to/block-v1:a+b+c+type@video+block@1"}, "stored": "2026-08-01"},
+        {"id": "9dc99b37-e920-4a68-a066-917faca28949", "result": {"response": {"input": ["x" * 900]}}},
+    ]
+    lines = [as_bytes(statement(**kinds[place % 4], mark=place)) for place in range(30_000)]
+    limited = tables.settings.model_copy(update={"clickhouse_max_memory_bytes": 1_000_000_000})
+    with open_warehouse(limited, who="tests") as warehouse:
+        summary = load_lines(warehouse, lines, source="mixed").summary
+    assert (summary.accepted, summary.new, summary.conflict) == (30_000, 22_501, 7_499)

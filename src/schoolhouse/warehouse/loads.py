@@ -24,7 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
-from schoolhouse.errors import SchoolhouseError
+from schoolhouse.errors import SchoolhouseError, WarehouseError
 from schoolhouse.warehouse.connection import Warehouse
 from schoolhouse.warehouse.statements import statement
 
@@ -104,6 +104,7 @@ class Load:
         self.source = source
         self.etag = etag
         self.summary = LoadSummary(load_id=str(self.load_id))
+        self._sent = 0  # lines that went in from memory; what came out must be at least as many
 
     def __enter__(self) -> Self:
         self._record()
@@ -155,6 +156,7 @@ class Load:
             self._warehouse.insert_bytes(
                 "ingest", stream, input_format=wire, columns=ARROW_COLUMNS, why=_WHY, limits=self._limits
             )
+        self._sent += lines
         return lines
 
     def add_select(
@@ -195,6 +197,11 @@ class Load:
                 summary.blank = int(lines)
             else:
                 summary.rejected[verdict] = int(lines)
+        if summary.lines < self._sent:
+            raise WarehouseError(
+                f"{self._sent:,} lines were sent and {summary.lines:,} arrived, though ClickHouse reported no error.",
+                hint="Load the same source again: what arrived counts once. See the server's log for the cause.",
+            )
         if summary.accepted:
             cut_off = self._warehouse.ask(
                 statement("list_cut_off_loads"), {"source": self.source, "load_id": self.load_id}, why=_WHY
