@@ -22,7 +22,7 @@ def write_part_attempts(path: Path, count: int, *, sections: int = 400, seed: in
     """`count` statements over a term of 110 days, one a line, no two alike."""
     chance = random.Random(seed)
     feedback = [
-        " ".join(chance.choices(_WORDS.split(), k=chance.randint(20, 34))).capitalize() + "." for _ in range(2000)
+        " ".join(chance.choices(_WORDS.split(), k=chance.randint(8, 20))).capitalize() + "." for _ in range(2000)
     ]
     with path.open("w") as file:
         for _ in range(count):

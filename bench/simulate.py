@@ -21,6 +21,7 @@ from random import Random
 
 PLAIN_STATEMENTS = 30_000
 OUR_STATEMENTS = 2_000_000
+ROUNDS = 2  # the best of each counts, since other work disturbs
 PROMISED = {"jsonl.gz": 20, "csv.gz": 20, "jsonl.zst": 30}
 
 
@@ -58,15 +59,15 @@ def plain_statement(random: Random, learners: list[str], videos: list[str], cour
     }
 
 
-def plain_rate(directory: Path) -> tuple[float, float]:
-    """Statements a second by dict, json.dumps, csv and gzip level 9; and the mean size of a statement."""
+def plain_rate(directory: Path) -> tuple[float, float, float]:
+    """Statements a second, and a second of CPU, by dict, json.dumps, csv and gzip level 9; mean size of a statement."""
     random = Random(1)
     course = "https://campus.example/course/course-v1:Org1+C101+2026_T1"
     learners = [str(uuid.UUID(int=random.getrandbits(128), version=4)) for _ in range(400)]
     block = "https://campus.example/xblock/block-v1:Org1+C101+2026_T1+type@video+block@"
     videos = [f"{block}{random.getrandbits(128):032x}" for _ in range(60)]
     size = 0
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     with gzip.open(directory / "plain.csv.gz", "wt", compresslevel=9, newline="") as stream:
         writer = csv.writer(stream)
         for _ in range(PLAIN_STATEMENTS):
@@ -74,30 +75,34 @@ def plain_rate(directory: Path) -> tuple[float, float]:
             line = json.dumps(statement)
             size += len(line)
             writer.writerow((statement["id"], statement["timestamp"], line))
-    return PLAIN_STATEMENTS / (time.perf_counter() - started), size / PLAIN_STATEMENTS
+    cpu = time.process_time() - cpu
+    return PLAIN_STATEMENTS / (time.perf_counter() - started), PLAIN_STATEMENTS / cpu, size / PLAIN_STATEMENTS
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        plain, size = plain_rate(directory)
+        plain, plain_cpu, size = max(plain_rate(directory) for _ in range(ROUNDS))
         print(f"simulate: plain csv.gz of {size:.0f}-byte statements: {plain:,.0f}/s on one thread")
         for dialect in ("openedx", "torus"):
             for form, promised in PROMISED.items():
                 out = directory / f"campus.{form}"
-                line = _run(dialect, form, out)
+                line = max(
+                    (_run(dialect, form, out) for _ in range(ROUNDS)), key=lambda run: run["statements_per_second"]
+                )
                 rate = line["statements_per_second"]
                 verdict = "kept" if rate >= promised * plain else "MISSED"
                 print(
-                    f"simulate: {dialect} {form}: {rate:,}/s = {rate / plain:.1f} times the plain way "
-                    f"(promised {promised}: {verdict}); {line['bytes'] / 1e6:,.0f} MB"
+                    f"simulate: {dialect} {form}: {rate:,.0f}/s = {rate / plain:.1f} times the plain way "
+                    f"(promised {promised}: {verdict}), by CPU time {line['cpu_rate'] / plain_cpu:.1f} times; "
+                    f"{line['bytes'] / 1e6:,.0f} MB"
                 )
                 out.unlink()
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
         print(f"simulate: the largest of its processes used {peak:,.0f} MB")
 
 
-def _run(dialect: str, form: str, out: Path) -> dict[str, int]:
+def _run(dialect: str, form: str, out: Path) -> dict[str, float]:
     command = [
         str(Path(sys.executable).with_name("schoolhouse")),
         "simulate",
@@ -107,8 +112,14 @@ def _run(dialect: str, form: str, out: Path) -> dict[str, int]:
         "--json",
     ]
     command += ["--statements", str(OUR_STATEMENTS), "--format", form, "--out", str(out)]
-    answer: dict[str, int] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    return answer
+    before = _children_seconds()
+    answer: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    return answer | {"cpu_rate": OUR_STATEMENTS / (_children_seconds() - before)}
+
+
+def _children_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

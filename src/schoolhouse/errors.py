@@ -5,11 +5,18 @@
     │   ├── SettingsError        a setting is missing or wrong (exit 2)
     │   └── PayloadError         an event that no mode understands (exit 2)
     ├── InputError               a file or stream could not be read
+    │   ├── InvalidStatement       a statement breaks the rules of xAPI (400)
+    │   ├── StatementConflict      an id is taken by another statement (409)
+    │   └── BodyTooLarge           a request's body or a statement is over the limit (413)
     ├── StorageError             S3 or SQS said no
     │   ├── ObjectMissing          the object, its bucket or the queue is not there
     │   ├── ObjectTooLarge         more bytes than the settings allow
     │   └── StorageUnavailable     cannot be reached, or timed out; trying again may help
     ├── LoadUnfinished           objects of an event are not loaded; deliver the event again
+    ├── NotSignedIn              a request without valid credentials (401)
+    ├── NotSupported             understood, and not built yet (501)
+    ├── UploadFailed             a bundle could not be delivered; it stays in the spool and is tried again
+    │   └── SpoolFull              nothing more is accepted until bundles have been delivered
     ├── NotFound                 nothing has this name or address
     ├── AccessRefused            the caller did not show who they are, or may not do this
     ├── DeliveryError            a target did not take all that was sent to it
@@ -106,12 +113,60 @@ class StorageUnavailable(StorageError):
     is_retryable = True
 
 
+class InvalidStatement(InputError):
+    """A statement breaks the rules of xAPI; the message names the property."""
+
+    code = "invalid_statement"
+
+
+class StatementConflict(InputError):
+    """The id of a statement belongs to another one that is stored already."""
+
+    code = "statement_conflict"
+    http_status = 409
+
+
+class BodyTooLarge(InputError):
+    """The body of a request, or one statement in it, is larger than the settings allow."""
+
+    code = "body_too_large"
+    http_status = 413
+
+
+class NotSignedIn(SchoolhouseError):
+    """A request without valid credentials."""
+
+    code = "not_signed_in"
+    http_status = 401
+
+
+class NotSupported(SchoolhouseError):
+    """The request is understood, and what it asks for is not built yet."""
+
+    code = "not_supported"
+    http_status = 501
+
+
+class UploadFailed(SchoolhouseError):
+    """A bundle could not be delivered: the store is away, refuses, or is full."""
+
+    code = "upload_failed"
+    http_status = 503
+    is_retryable = True
+
+
 class LoadUnfinished(SchoolhouseError):
     """Some objects of an event could not be loaded now. Raised so that the sender delivers the event again."""
 
     code = "load_unfinished"
     http_status = 503
     is_retryable = True
+
+
+class SpoolFull(UploadFailed):
+    """The spool holds as much as it may: accept nothing more until bundles have been delivered."""
+
+    code = "spool_full"
 
 
 class NotFound(SchoolhouseError):

@@ -208,11 +208,11 @@ def test_another_configuration_cannot_resume_a_run(
 def test_a_wrong_password_fails_at_once(
     monkeypatch: pytest.MonkeyPatch, aspects: Aspects, lrs: FakeLrs, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert load(monkeypatch, lrs_config(aspects, lrs, lrs_password="wrong", num_workers=1)) == 1
+    assert load(monkeypatch, lrs_config(aspects, lrs, lrs_password="hunter2", num_workers=1)) == 1
     err = capsys.readouterr().err
     assert "refused the user (401). 10 of 10 batches" in err
     assert "lrs_password" in err
-    assert "wrong" not in err
+    assert "hunter2" not in err
     assert lrs.posts == 1
 
 

@@ -95,9 +95,9 @@ def told(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in BOOKKEEPING and value not in (None, "")}
 
 
-def value(warehouse: Warehouse, sql: str, **values: Any) -> Any:
+def value(warehouse: Warehouse, sql: str, /, **values: Any) -> Any:
     return warehouse.ask(sql, values, why="look").value()
 
 
-def rows(warehouse: Warehouse, sql: str, **values: Any) -> Sequence[tuple[Any, ...]]:
+def rows(warehouse: Warehouse, sql: str, /, **values: Any) -> Sequence[tuple[Any, ...]]:
     return warehouse.ask(sql, values, why="look").rows

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from schoolhouse.cli import console, demo, doctor, etl, ingest, query, serve, simulate, warehouse
+from schoolhouse.cli import console, demo, doctor, etl, ingest, pipeline, query, serve, simulate, warehouse, xapi
 
 app = typer.Typer(
     name="schoolhouse",
@@ -46,6 +46,8 @@ app.command()(query.query)
 app.command()(doctor.doctor)
 app.add_typer(warehouse.app, name="warehouse")
 app.add_typer(etl.app, name="etl")
+app.add_typer(pipeline.app, name="pipeline")
+app.add_typer(xapi.app, name="xapi")
 app.add_typer(simulate.app, name="simulate")
 
 

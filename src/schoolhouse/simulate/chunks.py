@@ -8,7 +8,7 @@ Nothing here depends on which process makes the chunk, so any number of workers 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import ModuleType
 from typing import Final, Literal
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from schoolhouse.errors import UsageError
 from schoolhouse.simulate import openedx, torus
 from schoolhouse.simulate.batch import Batch
-from schoolhouse.simulate.behaviour import Story, story_of
+from schoolhouse.simulate.behaviour import Story, enrolments_of, story_of
 from schoolhouse.simulate.campus import DAY_MS, Chunk, Ints, Plan, chunks_of, stream
 from schoolhouse.simulate.flaws import REASONS, Flawed, broken, flaw_rows
 from schoolhouse.simulate.pieces import Bytes, Lexicon, Template, moments, uuids
@@ -30,6 +30,7 @@ Layout = Literal["jsonl", "csv", "plain"]
 _MARGIN: Final = 1.05  # visits made above the estimate, so that one round usually does
 _TRIAL_STATEMENTS_PER_VISIT: Final = 8
 _MAX_ROUNDS: Final = 12
+_LEAST_VISIT_SECONDS: Final = 20  # a mean visit takes some minutes
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Lines:
     """The lines of a chunk in the order of the file, each with its row id and its time (µs since 1970)."""
 
     lines: pa.BinaryArray
-    row_ids: Bytes
+    row_ids: Bytes  # empty for `jsonl`, which has no columns
     at_micros: Ints
     tally: Tally
 
@@ -62,7 +63,7 @@ def make_chunk(plan: Plan, chunk: Chunk, layout: Layout = "jsonl") -> Lines:
     _break_lines(numbers, flawed, lexicon, statements.margins(layout))
     return Lines(
         lines=lexicon.joined(numbers),
-        row_ids=statements.ids[flawed.source],
+        row_ids=np.zeros((0, 36), np.uint8) if layout == "jsonl" else statements.ids[flawed.source],
         at_micros=statements.at_micros[flawed.source],
         tally=tally,
     )
@@ -75,7 +76,11 @@ def _of_size(plan: Plan, chunk: Chunk, random: np.random.Generator) -> tuple[Sto
     """A story that makes exactly as many statements as the chunk is to have."""
     visits = int(chunk.statements / _statements_per_visit(plan, chunk.section.course_number) * _MARGIN) + 5
     before = 0
+    enrolments = enrolments_of(plan, chunk)
+    room = (enrolments.end_ms - enrolments.start_ms).sum() / 1000 / _LEAST_VISIT_SECONDS
     for _ in range(_MAX_ROUNDS):
+        if visits > room:
+            break
         story, batches = _told(plan, chunk, visits, random)
         count = sum(len(batch) for batch in batches)
         if count >= chunk.statements:
@@ -150,8 +155,12 @@ class _Statements:
         self._at_ms = (at + story.enrolments.clock_ms[who])[order]
         # Torus stops at milliseconds.
         self._micros = random.integers(0, 1000, len(at)) if plan.dialect == "openedx" else np.zeros(len(at), np.int64)
-        self.ids = uuids(random, len(at))
         self._tables = DIALECTS[plan.dialect].tables(plan, story, random)
+
+    @cached_property
+    def ids(self) -> Bytes:
+        """An id for each statement: its own in Open edX, only the row's in Torus, which often needs none."""
+        return uuids(stream(self._plan, "ids", self._story.chunk.index), len(self._rank))
 
     @property
     def at_micros(self) -> Ints:
@@ -170,7 +179,7 @@ class _Statements:
         lead, tail = self.margins(layout)
         width = lead + max(len(template.parts) for template in templates.values()) + tail
         numbers = np.full((len(self._rank), width), lexicon.empty, dtype=np.int32)
-        first = self._first_pieces(lexicon)
+        first = self._first_pieces(lexicon, layout)
         every = np.arange(len(self._rank))
         if layout == "csv":
             emitted = moments(self._at_ms, separator=" ", micros=self._micros, suffix="")
@@ -192,12 +201,14 @@ class _Statements:
             numbers[rows, lead : lead + block.shape[1]] = block
         return numbers
 
-    def _first_pieces(self, lexicon: Lexicon) -> dict[str, int]:
+    def _first_pieces(self, lexicon: Lexicon, layout: Layout) -> dict[str, int]:
         if self._plan.dialect == "openedx":
             times = moments(self._at_ms, micros=self._micros, suffix="+00:00")
         else:
             times = moments(self._at_ms)
-        first = {"id": lexicon.table(self.ids), "timestamp": lexicon.table(times)}
+        first = {"timestamp": lexicon.table(times)}
+        if self._plan.dialect == "openedx" or layout == "csv":
+            first["id"] = lexicon.table(self.ids)
         return first | {name: lexicon.table(pieces) for name, pieces in self._tables.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import Final
@@ -66,7 +67,7 @@ def broken(line: bytes, reason: str) -> bytes:
         return line[: len(line) * 2 // 3]
     statement = json.loads(line)
     if reason == "not_object":
-        return json.dumps(f"a statement of {statement['timestamp']} without its object").encode()
+        return json.dumps(f"statement {hashlib.md5(line, usedforsecurity=False).hexdigest()}").encode()
     if reason == "bad_timestamp":
         statement["timestamp"] = "yesterday"
     else:

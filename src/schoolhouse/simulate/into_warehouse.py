@@ -12,7 +12,7 @@ from schoolhouse.warehouse.connection import Warehouse
 from schoolhouse.warehouse.loads import LoadSummary, start_load
 
 SOURCE = "simulated campus"
-BLOCK_BYTES = 8_000_000
+BLOCK_BYTES = 16_000_000
 
 
 def load_statements(

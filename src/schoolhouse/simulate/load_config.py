@@ -313,10 +313,11 @@ def _check_makeup(config: LoadConfig, name: str, where: str) -> None:
 
 def _check_targets(config: LoadConfig, where: str) -> None:
     """What is written can be reached by what loads it."""
-    if config["load_from_s3_after"] and config.backend == "csv":
-        if not config["csv_output_destination"].startswith("s3://"):
+    if config["load_from_s3_after"]:
+        if config.backend == "csv" and not config["csv_output_destination"].startswith("s3://"):
             raise UsageError(f"{where}: load_from_s3_after needs a csv_output_destination that starts with s3://.")
-        missing = [name for name in _LOAD_KEYS if not config[name]]
+        needed = _LOAD_KEYS if config.backend == "csv" else _LOAD_KEYS[:2]
+        missing = [name for name in needed if not config[name]]
         if missing:
             raise UsageError(f"{where} lacks {', '.join(missing)}.", hint="load_from_s3_after needs them.")
     if config["s3_source_location"]:

@@ -166,7 +166,8 @@ def score_number(raw: Ints, most: Ints) -> Ints:
 
 # --- rows of fixed width ----------------------------------------------------------------------------------------------
 
-_HEX = np.array([list(f"{byte:02x}".encode()) for byte in range(256)], dtype=np.uint8)
+# Both hexadecimal digits of a byte at once.
+_PAIRS = np.array([list(f"{byte:02x}".encode()) for byte in range(256)], dtype=np.uint8).view(np.uint16).reshape(256)
 _TWO = np.array([list(f"{number:02d}".encode()) for number in range(100)], dtype=np.uint8)
 _THREE = np.array([list(f"{number:03d}".encode()) for number in range(1000)], dtype=np.uint8)
 
@@ -174,7 +175,7 @@ _THREE = np.array([list(f"{number:03d}".encode()) for number in range(1000)], dt
 def hexes(random: np.random.Generator, count: int, width: int = 32) -> Bytes:
     """Random hexadecimal digits."""
     drawn = random.integers(0, 256, (count, width // 2), dtype=np.uint8)
-    return np.asarray(_HEX[drawn].reshape(count, width))
+    return _PAIRS.take(drawn).view(np.uint8)
 
 
 def uuids(random: np.random.Generator, count: int) -> Bytes:
@@ -182,7 +183,7 @@ def uuids(random: np.random.Generator, count: int) -> Bytes:
     drawn = random.integers(0, 256, (count, 16), dtype=np.uint8)
     drawn[:, 6] = drawn[:, 6] & 0x0F | 0x40
     drawn[:, 8] = drawn[:, 8] & 0x3F | 0x80
-    digits = _HEX[drawn].reshape(count, 32)
+    digits = _PAIRS.take(drawn).view(np.uint8)
     rows = np.full((count, 36), ord("-"), dtype=np.uint8)
     for start, end, to in ((0, 8, 0), (8, 12, 9), (12, 16, 14), (16, 20, 19), (20, 32, 24)):
         rows[:, to : to + end - start] = digits[:, start:end]

@@ -138,3 +138,9 @@ def describe(kind: type[Rates] | type[Imperfections]) -> list[tuple[str, float, 
         return one.name, float(one.default), one.metadata["meaning"], one.metadata["source"]
 
     return [row(one) for one in fields(kind)]
+
+
+def as_markdown(kind: type[Rates] | type[Imperfections]) -> str:
+    """The rates as a table, as `docs/simulate.md` has it."""
+    rows = [f"| `{name}` | {default:g} | {meaning} | {source} |" for name, default, meaning, source in describe(kind)]
+    return "\n".join(["| rate | default | meaning | source |", "| --- | --- | --- | --- |", *rows])

@@ -202,7 +202,7 @@ class Truth:
                     "activity": activity(item),
                     "attempts": int(tally.activity[0, item]),
                     "learners": int(tally.activity[1, item]),
-                    "mean_scaled": tally.activity[2, item] / tally.activity[0, item],
+                    "mean_scaled": float(tally.activity[2, item] / tally.activity[0, item]),
                     "difficulty": round(float(course.item_difficulty[item]), 6),
                     "discrimination": round(float(course.item_discrimination[item]), 6),
                 }

@@ -6,7 +6,6 @@ chunks are compressed by the workers and the writer only appends. The bytes do n
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections import deque
@@ -19,6 +18,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import IO, Any, Final, Literal, Protocol, TypeVar, get_args
 
+import msgspec
 import pyarrow as pa
 
 from schoolhouse.errors import DeliveryError, InputError, UsageError
@@ -160,7 +160,7 @@ def write_statements(
 def write_truth(truth: Truth, target: str, *, s3_key: str = "", s3_secret: str = "") -> None:
     """Write `truth.json`."""
     with open_target(target, s3_key=s3_key, s3_secret=s3_secret) as stream:
-        stream.write(json.dumps(truth.as_dict(), indent=1, ensure_ascii=False).encode() + b"\n")
+        stream.write(msgspec.json.format(msgspec.json.encode(truth.as_dict()), indent=1) + b"\n")
 
 
 def targets(out: str, form: Format) -> tuple[str, str]:

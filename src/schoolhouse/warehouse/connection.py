@@ -48,6 +48,9 @@ WRITER_SETTINGS: Final[dict[str, Any]] = {
     "min_insert_block_size_rows": 32_768,
     "min_insert_block_size_bytes": 67_108_864,
     "optimize_on_insert": 0,
+    # The mapping shares parsed columns between many branches; lazy branches would copy and compute them anew for each
+    # (twice the time, and gigabytes for a block of mixed lines).
+    "short_circuit_function_evaluation": "disable",
 }
 # readonly = 2 forbids writing and DDL, and still lets each question carry its tag and limits.
 READER_SETTINGS: Final[dict[str, Any]] = {"readonly": 2}

@@ -12,10 +12,12 @@ from starlette.middleware.gzip import GZipMiddleware
 from schoolhouse import __version__
 from schoolhouse.analytics.readers import Readers
 from schoolhouse.analytics.sections import SectionDirectory
+from schoolhouse.collect.xapi import Xapi
 from schoolhouse.settings import Settings
 from schoolhouse.web import api, assets, failures, pages
 from schoolhouse.web.frame import Frame
 from schoolhouse.web.state import AppState
+from schoolhouse.web.xapi import xapi_router
 
 
 def create_app(settings: Settings, *, operator_token: str = "") -> FastAPI:
@@ -34,9 +36,12 @@ def create_app(settings: Settings, *, operator_token: str = "") -> FastAPI:
         operator_token=operator_token or secrets.token_urlsafe(32),
     )
 
+    statements = Xapi(settings)
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        statements.close()
         readers.close()
 
     app = FastAPI(
@@ -53,6 +58,7 @@ def create_app(settings: Settings, *, operator_token: str = "") -> FastAPI:
     app.include_router(api.router)
     app.include_router(pages.router)
     app.include_router(assets.router)
+    app.include_router(xapi_router(statements))
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     app.add_middleware(Frame, listens_on=settings.web_host)
     return app

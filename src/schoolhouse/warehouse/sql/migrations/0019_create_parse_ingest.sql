@@ -2,7 +2,8 @@
 -- The line is parsed once, with one typed JSONExtract; every column is picked from the result. Nothing here may throw: a
 -- view that throws leaves the rows of the other views behind. All fields are Nullable, or a wrong type would turn into
 -- 0 or '' without a word. An array in the place of an object is read by position: the fields `[]` catch it. Verdicts, event
--- types and fields are explained in docs/mapping.md.
+-- types and fields are explained in docs/mapping.md. Loads run it without short-circuit evaluation, so a dear function gets
+-- '' where its answer is not needed.
 -- up
 CREATE MATERIALIZED VIEW parse_ingest TO parsed_statements AS
 WITH
@@ -10,8 +11,9 @@ WITH
     trimBoth(line, ' \t\r\n\v\f\xEF\xBB\xBF') AS body,
     SHA256(body) AS event_digest,
     -- early uploaders wrote the extensions of OLI Torus with https
-    if(position(body, 'https://oli.cmu.edu/extensions/') > 0,
-       replaceAll(body, 'https://oli.cmu.edu/extensions/', 'http://oli.cmu.edu/extensions/'),
+    position(body, 'https://oli.cmu.edu/extensions/') > 0 AS has_https,
+    if(has_https,
+       replaceAll(if(has_https, body, ''), 'https://oli.cmu.edu/extensions/', 'http://oli.cmu.edu/extensions/'),
        body) AS text,
     JSONExtract(
         text,
@@ -39,7 +41,8 @@ WITH
                     subType Nullable(String),
                     extensions Tuple(
                         `https://w3id.org/xapi/video/extensions/length` Nullable(Float64),
-                        `http://id.tincanapi.com/extension/attempt-id` Nullable(UInt32)))),
+                        `http://id.tincanapi.com/extension/attempt-id` Nullable(UInt32),
+                        `http://oli.cmu.edu/extensions/page_sub_type` Nullable(String)))),
             result Tuple(
                 score Tuple(scaled Nullable(Float64), raw Nullable(Float64), max Nullable(Float64)),
                 success Nullable(Bool),
@@ -193,8 +196,7 @@ WITH
     toUnixTimestamp64Milli(time) AS time_ms,
     ifNull(time_ms >= 631152000000 AND time_ms < toUnixTimestamp64Milli(received_at) + 86400000, 0) AS has_time,
 
-    -- where: the section's number, or the course run that the activities name. Nothing here is left to lazy evaluation:
-    -- a lazy function that several columns need is computed for each of them anew
+    -- where: the section's number, or the course run that the activities name
     ifNull(c.`http://oli.cmu.edu/extensions/section_id`, 0) AS section_number,
     ifNull(context.contextActivities.parent, '') AS parent_json,
     ifNull(context.contextActivities.grouping, '') AS grouping_json,
@@ -225,13 +227,13 @@ WITH
         run_key != '', run_key,
         block_key != '', concat(position(course_text, 'ccx-block-v1:') > 0 ? 'ccx-v1:' : 'course-v1:', block_key),
         is_course OR course.1 != '', coalesce(
-            nullIf(extract(course_text, '((?:course|ccx)-v1:[^/?#\\s]+)'), ''),
+            nullIf(extract(if(run_key = '' AND block_key = '', course_text, ''), '((?:course|ccx)-v1:[^/?#\\s]+)'), ''),
             course_text),
         '') AS course_key,
     -- 52 bits, exact in JavaScript; never 0, which means no section
     section_number
         + (course_key != '') * greatest(bitShiftRight(sipHash64(concat(platform, '\n', course_key)), 12), 1) AS section_id,
-    if(is_course, JSONExtractRaw(body, 'object', 'definition', 'name'), course.2.2) AS title_json,
+    if(is_course, JSONExtractRaw(if(is_course, body, ''), 'object', 'definition', 'name'), course.2.2) AS title_json,
     if(title_json = '', '', coalesce(
         nullIf(JSONExtractString(title_json, 'en'), ''),
         nullIf(JSONExtractString(title_json, 'en-US'), ''),
@@ -240,19 +242,17 @@ WITH
     -- what is wrong with it, if anything: what looks like a statement is one, and only the rest is looked at closely
     isNotNull(actor.`[]`) OR (isNull(actor.objectType) AND platform = '' AND user_id = '') AS lacks_actor,
     isNotNull(object.`[]`) OR (isNull(object.id) AND isNull(object.objectType) AND isNull(definition.type)) AS lacks_object,
-    if(lacks_actor OR lacks_object OR verb_id = '' OR NOT startsWith(body, '{'),
-       multiIf(
-           NOT isValidJSON(body), 'not_json',
-           JSONType(body) != 'Object', 'not_object',
-           lacks_actor AND JSONType(body, 'actor') != 'Object', 'missing_actor',
-           verb_id = '', 'missing_verb',
-           lacks_object AND JSONType(body, 'object') != 'Object', 'missing_object',
-           ''),
-       '') AS lack,
+    startsWith(body, '{') AND NOT (lacks_actor OR verb_id = '' OR lacks_object) AS looks_whole,
+    if(looks_whole, '', body) AS suspect,
     multiIf(
         length(body) > max_line_bytes, 'line_too_long',
         body = '', 'blank',
-        lack != '', lack,
+        looks_whole, if(has_time, '', 'bad_timestamp'),
+        NOT isValidJSON(suspect), 'not_json',
+        JSONType(suspect) != 'Object', 'not_object',
+        lacks_actor AND JSONType(suspect, 'actor') != 'Object', 'missing_actor',
+        verb_id = '', 'missing_verb',
+        lacks_object AND JSONType(suspect, 'object') != 'Object', 'missing_object',
         has_time, '',
         'bad_timestamp') AS verdict,
 
@@ -290,7 +290,7 @@ SELECT
     object_type,
     coalesce(context.registration, s.registration) AS registration,
     coalesce(c.`http://oli.cmu.edu/extensions/page_id`, c.`http://oli.cmu.edu/extensions/resource_id`) AS page_id,
-    definition.subType AS page_sub_type,
+    coalesce(definition.subType, definition.extensions.`http://oli.cmu.edu/extensions/page_sub_type`) AS page_sub_type,
     c.`http://oli.cmu.edu/extensions/content_element_id` AS content_element_id,
     if(is_video, object_id, NULL) AS video_url,
     if(is_video, r.`https://w3id.org/xapi/video/extensions/time`, NULL) AS video_time,

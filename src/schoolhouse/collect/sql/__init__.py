@@ -1,0 +1,1 @@
+"""Statements of SQL that the xAPI resource asks."""

@@ -1,0 +1,3 @@
+-- Which of these statement ids are taken
+-- event_id
+SELECT DISTINCT event_id FROM statement_ids WHERE event_id IN {ids:Array(UUID)}
