@@ -16,6 +16,8 @@ from schoolhouse.warehouse.connection import Warehouse
 from tests.etl.conftest import KEY, Aws, count_events, jsonl, notification, page_view, queue_event, video
 
 Put = Callable[..., str]
+# what happens to messages does not depend on who reads S3, or where ClickHouse is
+one_way = pytest.mark.parametrize(("handle", "reader"), [("server", "native")], indirect=True)
 
 
 def dead_letters(aws: Aws, url: str) -> list[dict[str, Any]]:
@@ -113,6 +115,7 @@ def test_a_bad_object_fails_no_batch(
     assert reasons["FailureReason"] == f"s3://{bucket}/section/1/video/gone.jsonl is not there."
 
 
+@one_way
 def test_a_malformed_message_goes_to_the_dead_letter_queue_and_is_done(
     handler: Handler, aws: Aws, queues: tuple[str, str]
 ) -> None:
@@ -126,6 +129,7 @@ def test_a_malformed_message_goes_to_the_dead_letter_queue_and_is_done(
     assert letters == {"no json": "The message is not JSON.", '{"some": "thing"}': "The message names no object."}
 
 
+@one_way
 def test_without_a_dead_letter_queue_the_message_stays_in_its_queue(
     etl_settings: Settings,
 ) -> None:
@@ -133,6 +137,7 @@ def test_without_a_dead_letter_queue_the_message_stays_in_its_queue(
         assert handler.handle(queue_event("no json"))["batchItemFailures"] == [{"itemIdentifier": "m0"}]
 
 
+@one_way
 def test_a_dead_letter_queue_that_is_away_keeps_the_message_in_its_queue(etl_settings: Settings, aws: Aws) -> None:
     gone = f"{aws.url}/000000000000/no-such-queue"
     with Handler(etl_settings.model_copy(update={"failure_queue_url": gone})) as handler:
@@ -152,6 +157,7 @@ def test_s3_away_means_again_and_on_the_last_delivery_dead_with_the_reason(
     assert dead_letters(aws, queues[1]) == []
 
 
+@one_way
 def test_what_fails_for_a_passing_reason_is_dead_after_the_last_delivery(
     etl_settings: Settings, put: Put, bucket: str, aws: Aws, queues: tuple[str, str]
 ) -> None:
@@ -166,6 +172,7 @@ def test_what_fails_for_a_passing_reason_is_dead_after_the_last_delivery(
     assert "no_such_database" in letter["MessageAttributes"]["FailureReason"]["StringValue"]
 
 
+@one_way
 def test_a_notification_that_fails_is_raised_so_that_it_comes_again(
     etl_settings: Settings, put: Put, bucket: str, warehouse: Warehouse, refused_port: int
 ) -> None:
@@ -176,12 +183,14 @@ def test_a_notification_that_fails_is_raised_so_that_it_comes_again(
     assert count_events(warehouse) == 0
 
 
+@one_way
 def test_bucket_and_key_that_fail_are_answered_without_success(handler: Handler, bucket: str) -> None:
     answer = handler.handle({"bucket": bucket, "key": "section/9/video/gone.jsonl"})
     assert (answer["success"], answer["files_failed"], answer["section_id"]) == (False, 1, "9")
     assert [error["code"] for error in answer["errors"]] == ["object_missing"]
 
 
+@one_way
 def test_without_time_left_nothing_is_begun(handler: Handler, put: Put, bucket: str, warehouse: Warehouse) -> None:
     put(KEY, [video(1)])
     answer = handler.handle(queue_event({"bucket": bucket, "key": KEY}), time_left=lambda: 14.9)
@@ -189,6 +198,7 @@ def test_without_time_left_nothing_is_begun(handler: Handler, put: Put, bucket: 
     assert count_events(warehouse) == 0
 
 
+@one_way
 def test_an_object_over_the_limit_is_dead_with_its_size(
     etl_settings: Settings, put: Put, bucket: str, aws: Aws, queues: tuple[str, str]
 ) -> None:
