@@ -9,6 +9,7 @@ One process opens one engine directory, so the embedded warehouses of a run shar
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -49,6 +50,17 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(environment_name(field), raising=False)
     monkeypatch.delenv("CLICKHOUSE_USERNAME", raising=False)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def clean_logging() -> Iterator[None]:
+    """A command under test sends the logs to its own standard error; the next test must not write there."""
+    root, ours = logging.getLogger(), logging.getLogger("schoolhouse")
+    before = list(root.handlers), root.level, ours.level
+    yield
+    root.handlers[:] = before[0]
+    root.setLevel(before[1])
+    ours.setLevel(before[2])
 
 
 @pytest.fixture(scope="session")
