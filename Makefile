@@ -46,7 +46,7 @@ bench: setup ## Measure the promises of speed; prints ratios
 
 lock: ## Choose the newest allowed versions anew (needs uv)
 	uv pip compile --quiet --no-header --no-annotate --no-emit-index-url --python-version 3.11 \
-	  --extra web --extra s3 --extra postgres --extra dev pyproject.toml requirements-build.in -o requirements.lock
+	  --extra web --extra s3 --extra postgres --extra kafka --extra lake --extra dev pyproject.toml requirements-build.in -o requirements.lock
 
 example-env: setup ## Write example.env from the settings
 	$(BIN)/python -c 'from schoolhouse.settings import example_env; print(example_env(), end="")' > example.env

@@ -23,6 +23,7 @@ import pytest
 
 from schoolhouse.settings import Settings, environment_name, load_settings
 from schoolhouse.warehouse.connection import Warehouse, open_warehouse
+from tests.postgres import new_database, running_postgres
 
 ROOT = Path(__file__).parent.parent
 TEST_URL = os.environ.get("CLICKHOUSE_TEST_URL", "")
@@ -153,3 +154,16 @@ def campus_settings(embedded_data_dir: Path) -> Settings:
         migrations.up(warehouse)
         load(warehouse, small_campus())
     return settings
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a Postgres server that lives as long as the run."""
+    with running_postgres(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> str:
+    """An empty Postgres database of this test's own."""
+    return new_database(postgres_server)

@@ -19,6 +19,7 @@
     │   └── SpoolFull              nothing more is accepted until bundles have been delivered
     ├── NotFound                 nothing has this name or address
     ├── AccessRefused            the caller did not show who they are, or may not do this
+    ├── DatabaseError            the app's own database (accounts, runs) cannot be used
     ├── DeliveryError            a target did not take all that was sent to it
     └── WarehouseError           ClickHouse said no
         ├── WarehouseUnavailable   cannot be reached, or timed out; trying again may help
@@ -248,3 +249,11 @@ class QueryLimitExceeded(QueryError):
 
     code = "query_limit"
     http_status = 422
+
+
+class DatabaseError(SchoolhouseError):
+    """The app's own database cannot be reached or refuses us."""
+
+    code = "database_unavailable"
+    http_status = 503
+    is_retryable = True

@@ -30,6 +30,13 @@ class Settings(BaseSettings):
         description="Where the embedded warehouse and all local state live.",
     )
 
+    database_url: SecretStr = Field(
+        SecretStr(""),
+        validation_alias="DATABASE_URL",
+        description="Postgres (postgresql://user:password@host/name) for accounts, runs and their logs. "
+        "Empty: SQLite under SCHOOLHOUSE_DATA_DIR.",
+    )
+
     # --- ClickHouse: leave CLICKHOUSE_HOST empty for the embedded engine ---
     clickhouse_host: str = Field(
         "",
