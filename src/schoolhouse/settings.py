@@ -314,6 +314,14 @@ class Settings(BaseSettings):
         description="Port that `serve` listens on.",
     )
 
+    # --- charts ---
+    analytics_min_group_size: int = Field(
+        5,
+        ge=1,
+        validation_alias="ANALYTICS_MIN_GROUP_SIZE",
+        description="Groups of fewer learners are hidden in charts from people who may not see learners' identifiers.",
+    )
+
     # --- logs ---
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", validation_alias="LOG_LEVEL", description="DEBUG, INFO, WARNING or ERROR; any case."
