@@ -14,6 +14,7 @@
     │   └── StorageUnavailable     cannot be reached, or timed out; trying again may help
     ├── LoadUnfinished           objects of an event are not loaded; deliver the event again
     ├── NotSignedIn              a request without valid credentials (401)
+    ├── TooManyAttempts          too many wrong passwords; wait (429)
     ├── NotSupported             understood, and not built yet (501)
     ├── UploadFailed             a bundle could not be delivered; it stays in the spool and is tried again
     │   └── SpoolFull              nothing more is accepted until bundles have been delivered
@@ -256,4 +257,12 @@ class DatabaseError(SchoolhouseError):
 
     code = "database_unavailable"
     http_status = 503
+    is_retryable = True
+
+
+class TooManyAttempts(SchoolhouseError):
+    """Too many failed attempts to sign in: nobody is let in for a while."""
+
+    code = "too_many_attempts"
+    http_status = 429
     is_retryable = True
