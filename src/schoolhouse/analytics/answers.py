@@ -119,9 +119,7 @@ def for_asker(filters: ChartFilters, asker: Asker, readers: Readers) -> ChartFil
     return replace(filters, min_group=max(filters.min_group, readers.settings.analytics_min_group_size))
 
 
-def answer_chart(
-    readers: Readers, chart: Chart, scope: ChartScope, filters: ChartFilters, asker: Asker
-) -> ChartAnswer:
+def answer_chart(readers: Readers, chart: Chart, scope: ChartScope, filters: ChartFilters, asker: Asker) -> ChartAnswer:
     """Ask one chart's question.
 
     Raises:
@@ -163,9 +161,7 @@ def export_chart(
             ) from None
 
 
-def _values(
-    readers: Readers, chart: Chart, scope: ChartScope, filters: ChartFilters, asker: Asker
-) -> dict[str, Any]:
+def _values(readers: Readers, chart: Chart, scope: ChartScope, filters: ChartFilters, asker: Asker) -> dict[str, Any]:
     if scope.kind not in chart.scopes:
         raise UsageError(f"The chart {chart.name} is not made for a {scope.kind}.")
     values: dict[str, Any] = {

@@ -1,7 +1,8 @@
 """Made-up names for learners, for people who may not see their identifiers.
 
 A name is a keyed hash of the identifier, so it is the same on every chart and day and cannot be turned back without the
-key. The key lies in `<data_dir>/learner-names.key` (mode 0600) and is made when first needed; a new key gives new names.
+key. The key lies in `<data_dir>/learner-names.key` (mode 0600) and is made when first needed; a new key
+gives new names.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from schoolhouse.cli import console, demo, doctor, etl, ingest, pipeline, query, serve, simulate, warehouse, xapi
+from schoolhouse.cli import chart, console, demo, doctor, etl, ingest, pipeline, query, serve, simulate, warehouse, xapi
 
 app = typer.Typer(
     name="schoolhouse",
@@ -43,6 +43,8 @@ app.command()(ingest.ingest)
 app.command()(ingest.validate)
 app.command()(warehouse.reprocess)
 app.command()(query.query)
+app.command()(chart.chart)
+app.command()(chart.export)
 app.command()(doctor.doctor)
 app.add_typer(warehouse.app, name="warehouse")
 app.add_typer(etl.app, name="etl")

@@ -5,14 +5,16 @@ Empty values count as not given, so that a form may send all its fields; lists m
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from schoolhouse.analytics.answers import MOST_TOP, ChartFilters, Step
 from schoolhouse.analytics.catalogue import Category
+from schoolhouse.errors import UsageError
 
 _LONGEST_LIST: Final = 200
 
@@ -33,7 +35,9 @@ def _or(default: Any) -> BeforeValidator:
 
 
 Day = Annotated[date | None, BeforeValidator(_none_if_empty)]
-Names = Annotated[list[Annotated[str, Field(max_length=2000)]], BeforeValidator(_split), Field(max_length=_LONGEST_LIST)]
+Names = Annotated[
+    list[Annotated[str, Field(max_length=2000)]], BeforeValidator(_split), Field(max_length=_LONGEST_LIST)
+]
 
 
 class ChartAddress(BaseModel):
@@ -78,6 +82,19 @@ class ChartAddress(BaseModel):
             if value != type(self).model_fields[name].get_default() and value is not None
         }
         return f"?{urlencode(given)}" if given else ""
+
+
+def read_filters(given: Mapping[str, Any]) -> ChartFilters:
+    """Filters from a command line. Raises UsageError."""
+    if unknown := given.keys() - ChartAddress.model_fields.keys():
+        raise UsageError(
+            f"There is no filter {min(unknown)!r}.", hint=f"There are: {', '.join(ChartAddress.model_fields)}."
+        )
+    try:
+        return ChartAddress.model_validate(given).filters()
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise UsageError(f"The filter {problem['loc'][0]} is wrong: {problem['msg']}.") from None
 
 
 class DashboardAddress(ChartAddress):

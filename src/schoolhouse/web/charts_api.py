@@ -14,13 +14,13 @@ from schoolhouse.analytics.answers import (
     ChartAnswer,
     ChartScope,
     answer_chart,
-    export_chart,
     file_name,
     project_scope,
     section_scope,
 )
 from schoolhouse.analytics.catalogue import UNITS, Chart, catalogue, find_chart
-from schoolhouse.analytics.drawing import Theme, picture
+from schoolhouse.analytics.drawing import Theme
+from schoolhouse.analytics.exports import Wanted, chart_bytes
 from schoolhouse.analytics.projects import Project
 from schoolhouse.web.access import ProjectViewer, SectionViewer, SignedIn, ViewedProject, ViewedSection
 from schoolhouse.web.chart_address import ChartAddress
@@ -140,7 +140,7 @@ def list_charts(_: SignedIn) -> ChartsBody:
 
 
 @router.get("/sections/{slug}/charts/{name}.{ending}", response_class=Response, responses=_FILES)
-def section_file(  # noqa: PLR0913 - each is a part of the request
+def section_file(
     request: Request,
     person: SectionViewer,
     section: ViewedSection,
@@ -167,7 +167,7 @@ def section_chart(
 
 
 @router.get("/projects/{slug}/charts/{name}.{ending}", response_class=Response, responses=_FILES)
-def project_file(  # noqa: PLR0913 - each is a part of the request
+def project_file(
     request: Request,
     person: ProjectViewer,
     project: ViewedProject,
@@ -215,12 +215,8 @@ def _file(
     request: Request, person: Person, scope: ChartScope, chart: Chart, wanted: tuple[Ending, FileQuery]
 ) -> Response:
     ending, query = wanted
-    state, asker, filters = state_of(request), asker_of(person), query.filters()
-    if ending == "png" or ending == "svg":
-        answer = answer_chart(state.readers, chart, scope, filters, asker)
-        content = picture(answer, ending, query.theme)
-    else:
-        content = export_chart(state.readers, (chart, scope, filters), asker, ending)
+    state = state_of(request)
+    content = chart_bytes(state.readers, Wanted(chart, scope, query.filters(), ending, query.theme), asker_of(person))
     state.database.audit.did(person.name, "export", f"{scope.kind} {scope.slug}", f"{chart.name}.{ending}")
     headers = {"Content-Disposition": f'attachment; filename="{file_name(scope, chart, ending)}"'}
     return Response(content, media_type=MEDIA_TYPES[ending], headers=headers)

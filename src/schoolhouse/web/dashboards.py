@@ -16,7 +16,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from schoolhouse.accounts.people import Person
-from schoolhouse.analytics.answers import ChartAnswer, ChartScope, answer_chart, for_asker, section_scope
+from schoolhouse.analytics.answers import ChartAnswer, ChartFilters, ChartScope, answer_chart, for_asker, section_scope
 from schoolhouse.analytics.catalogue import CATEGORIES, charts_of, find_chart
 from schoolhouse.analytics.drawing import drawing
 from schoolhouse.analytics.overview import COLOURS
@@ -161,7 +161,7 @@ def _panel(request: Request, board: _Board, name: str) -> Response:
         "table": _table(answer),
         "table_rows": TABLE_ROWS,
         "downloads": board.api_path,
-        "is_filtered": bool(board.address.filters() != type(board.address)().filters()),
+        "is_filtered": board.address.filters() != ChartFilters(),
     }
     return render(request, template, facts)
 
@@ -169,17 +169,15 @@ def _panel(request: Request, board: _Board, name: str) -> Response:
 def _table(answer: ChartAnswer) -> list[list[str]]:
     """The rows as people read them."""
     formats = [_FORMATS.get(column.unit, _text) for column in answer.chart.columns]
-    return [
-        [shown(value) for shown, value in zip(formats, row, strict=True)] for row in answer.rows[:TABLE_ROWS]
-    ]
+    return [[shown(value) for shown, value in zip(formats, row, strict=True)] for row in answer.rows[:TABLE_ROWS]]
 
 
 def _text(value: Any) -> str:
-    return "–" if value is None or value == "" or value != value else str(value)  # noqa: PLR0124 - NaN
+    return "–" if value is None or value == "" or value != value else str(value)
 
 
 def _formatted(pattern: str) -> Callable[[Any], str]:
-    return lambda value: "–" if value is None or value != value else pattern.format(value)  # noqa: PLR0124 - NaN
+    return lambda value: "–" if value is None or value != value else pattern.format(value)
 
 
 _WEEKDAYS: Final = ("", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")

@@ -12,11 +12,11 @@ import os
 import secrets
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from schoolhouse.errors import SchoolhouseError, WarehouseUnavailable
 from schoolhouse.settings import Settings
@@ -72,12 +72,17 @@ def ask_through_serve(settings: Settings, sql: str, output_format: str) -> bytes
         SchoolhouseError: what `serve` answered, as the error that it was there.
         WarehouseUnavailable: `serve` stopped answering in mid-question.
     """
+    return post_to_serve(settings, "/api/query", {"sql": sql, "format": output_format})
+
+
+def post_to_serve(settings: Settings, path: str, body: Mapping[str, Any]) -> bytes | None:
+    """Post to one of the operator's own addresses of a running `serve`. Returns and raises as `ask_through_serve`."""
     running = find_running_serve(settings)
     if running is None:
         return None
     request = urllib.request.Request(  # noqa: S310 - the address is http:// by construction
-        f"{running.address}/api/query",
-        data=json.dumps({"sql": sql, "format": output_format}).encode(),
+        f"{running.address}{path}",
+        data=json.dumps(body).encode(),
         headers={"Authorization": f"Bearer {running.token}", "Content-Type": "application/json"},
     )
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy
