@@ -125,9 +125,7 @@ def _on_block(verb: str, kind: str, key: str, **definition: Any) -> Callable[[Ev
 _RESOURCE = "http://id.tincanapi.com/activitytype/resource"
 _MAKERS: dict[str, Callable[[Event, int], Statement]] = {
     "view": _viewed,
-    "try": _attempt(
-        f"{E}activity_attempt", page_id="page", activity_id="activity", activity_attempt_number="number"
-    ),
+    "try": _attempt(f"{E}activity_attempt", page_id="page", activity_id="activity", activity_attempt_number="number"),
     "part": _attempt(
         f"{ADL}activities/question",
         page_id="page",

@@ -36,7 +36,8 @@ FROM
         AND timestamp >= {since:DateTime64(3, 'UTC')} AND timestamp < {until:DateTime64(3, 'UTC')}
             AND event_type = 'video' AND user_id != ''
             AND (empty({pages:Array(String)}) OR toString(page_id) IN {pages:Array(String)})
-        GROUP BY video, user_id
+        -- a learner of two sections may watch in both at a time
+        GROUP BY video, user_id, section_id
     )
     ARRAY JOIN stretches AS stretch
     ARRAY JOIN range(toUInt32(intDiv(stretch.1, 10000)), toUInt32(intDiv(stretch.2 + 9999, 10000))) AS part

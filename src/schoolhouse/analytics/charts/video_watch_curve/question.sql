@@ -35,17 +35,27 @@ WITH
         WHERE section_id IN {section_ids:Array(UInt64)} AND platform = {platform:String}
         AND timestamp >= {since:DateTime64(3, 'UTC')} AND timestamp < {until:DateTime64(3, 'UTC')}
             AND event_type = 'video' AND user_id != '' AND ifNull(video_url, object_id) = chosen
-        GROUP BY user_id
+        -- a learner of two sections may watch in both at a time
+        GROUP BY user_id, section_id
         HAVING notEmpty(seconds)
     )
-SELECT
-    chosen AS video,
-    second,
-    uniqExact(user_id) AS viewers,
-    count() AS views,
-    (SELECT countIf(furthest >= second) FROM watched) AS still_watching
-FROM watched
-ARRAY JOIN seconds AS second
-GROUP BY second
-HAVING viewers >= {min_group:UInt32}
+SELECT video, second, viewers, views, still_watching
+FROM
+(
+    SELECT
+        chosen AS video,
+        second,
+        uniqExact(user_id) AS viewers,
+        count() AS views,
+        uniqExactIf(user_id, second = last_second) AS leaving,
+        sum(leaving) OVER (ORDER BY second DESC) AS still_watching
+    FROM
+    (
+        SELECT user_id, seconds, max(furthest) OVER (PARTITION BY user_id) AS last_second
+        FROM watched
+    )
+    ARRAY JOIN seconds AS second
+    GROUP BY second
+)
+WHERE viewers >= {min_group:UInt32}
 ORDER BY second
