@@ -136,6 +136,7 @@ class QuestionBody(BaseModel):
 
     sql: str = Field(min_length=1, max_length=1_000_000, description="One SELECT.")
     format: str = Field("JSON", pattern=r"^[A-Za-z0-9]{1,40}$", description="A ClickHouse output format.")
+    parameters: dict[str, int | str] = Field(default={}, max_length=100, description="Values of `{name:Type}`.")
 
 
 class HealthBody(BaseModel):
@@ -186,7 +187,9 @@ def query(
     }
     # A handle of its own: a SET in the question must not stay behind on one that pages use.
     with open_warehouse(state.settings, role="reader", who="operator") as warehouse:
-        answer = warehouse.ask_bytes(question.sql, output_format=question.format, why="query", limits=limits)
+        answer = warehouse.ask_bytes(
+            question.sql, question.parameters, output_format=question.format, why="query", limits=limits
+        )
     return Response(answer, media_type=_MEDIA_TYPES.get(question.format, "application/octet-stream"))
 
 
