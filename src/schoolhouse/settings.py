@@ -325,6 +325,14 @@ class Settings(BaseSettings):
         12, gt=0, le=24 * 90, validation_alias="SCHOOLHOUSE_SESSION_HOURS", description="Hours that a sign-in lasts."
     )
 
+    # --- charts ---
+    analytics_min_group_size: int = Field(
+        5,
+        ge=1,
+        validation_alias="ANALYTICS_MIN_GROUP_SIZE",
+        description="Groups of fewer learners are hidden in charts from people who may not see learners' identifiers.",
+    )
+
     # --- logs ---
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", validation_alias="LOG_LEVEL", description="DEBUG, INFO, WARNING or ERROR; any case."

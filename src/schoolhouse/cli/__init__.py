@@ -11,6 +11,7 @@ import sys
 import typer
 
 from schoolhouse.cli import (
+    chart,
     console,
     demo,
     doctor,
@@ -58,6 +59,8 @@ app.command()(ingest.ingest)
 app.command()(ingest.validate)
 app.command()(warehouse.reprocess)
 app.command()(query.query)
+app.command()(chart.chart)
+app.command()(chart.export)
 app.command()(doctor.doctor)
 app.add_typer(warehouse.app, name="warehouse")
 app.add_typer(etl.app, name="etl")

@@ -62,12 +62,12 @@ def _ask_scoped(sql: str, output_format: str, *, section: str, project: str) -> 
     from schoolhouse.analytics.scoped_sql.asking import ask_scoped_bytes
     from schoolhouse.analytics.scoped_sql.scopes import project_scope, section_scope
     from schoolhouse.analytics.sections import find_section
-    from schoolhouse.web.running import ask_scoped_through_serve
+    from schoolhouse.web.running import post_to_serve
 
     settings = console.settings()
     if settings.is_embedded:
-        kind, slug = ("sections", section) if section else ("projects", project)
-        answer = ask_scoped_through_serve(settings, sql, output_format, path=f"{kind}/{slug}")
+        body = {"sql": sql, "format": output_format, "section": section, "project": project}
+        answer = post_to_serve(settings, "/api/query", body)
         if answer is not None:
             return answer
     readers = Readers(settings, size=1)

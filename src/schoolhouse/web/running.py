@@ -16,8 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final
-from urllib.parse import quote
+from typing import Any, Final
 
 from schoolhouse.errors import SchoolhouseError, WarehouseUnavailable
 from schoolhouse.settings import Settings
@@ -77,15 +76,11 @@ def ask_through_serve(
         WarehouseUnavailable: `serve` stopped answering in mid-question.
     """
     body = {"sql": sql, "format": output_format, "parameters": dict(parameters or {})}
-    return _post_to_serve(settings, "/api/query", body)
+    return post_to_serve(settings, "/api/query", body)
 
 
-def ask_scoped_through_serve(settings: Settings, sql: str, output_format: str, *, path: str) -> bytes | None:
-    """The same within one section or project: `path` is `sections/<slug>` or `projects/<slug>`."""
-    return _post_to_serve(settings, f"/api/query/{quote(path, safe='/')}", {"sql": sql, "format": output_format})
-
-
-def _post_to_serve(settings: Settings, path: str, body: Mapping[str, object]) -> bytes | None:
+def post_to_serve(settings: Settings, path: str, body: Mapping[str, Any]) -> bytes | None:
+    """Post to one of the operator's own addresses of a running `serve`. Returns and raises as `ask_through_serve`."""
     running = find_running_serve(settings)
     if running is None:
         return None
