@@ -14,7 +14,17 @@ from schoolhouse.analytics.readers import Readers
 from schoolhouse.analytics.sections import SectionDirectory
 from schoolhouse.collect.xapi import Xapi
 from schoolhouse.settings import Settings
-from schoolhouse.web import api, assets, charts_api, dashboards, failures, operator_api, pages, signing_in
+from schoolhouse.web import (
+    api,
+    assets,
+    charts_api,
+    dashboards,
+    failures,
+    operator_api,
+    pages,
+    questions_api,
+    signing_in,
+)
 from schoolhouse.web.frame import Frame
 from schoolhouse.web.state import AppDatabase, AppState
 from schoolhouse.web.xapi import xapi_router
@@ -60,6 +70,7 @@ def create_app(settings: Settings, *, operator_token: str = "") -> FastAPI:
     app.include_router(api.router)
     app.include_router(charts_api.router)
     app.include_router(operator_api.router)
+    app.include_router(questions_api.router)
     app.include_router(dashboards.router)
     app.include_router(pages.router)
     app.include_router(signing_in.router)

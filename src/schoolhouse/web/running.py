@@ -57,13 +57,16 @@ def find_running_serve(settings: Settings) -> RunningServe | None:
     return running if running and _is_alive(running.pid) else None
 
 
-def ask_through_serve(settings: Settings, sql: str, output_format: str) -> bytes | None:
+def ask_through_serve(
+    settings: Settings, sql: str, output_format: str, parameters: Mapping[str, int | str] | None = None
+) -> bytes | None:
     """Ask the operator's own read-only question through a running `serve`.
 
     Args:
         settings: name the data directory.
         sql: one SELECT, unscoped.
         output_format: a ClickHouse format, such as `JSONEachRow` or `CSVWithNames`.
+        parameters: values of the SELECT by name, bound by the engine.
 
     Returns:
         The answer in that format; None when no `serve` runs here, so the caller may open the warehouse itself.
@@ -72,7 +75,8 @@ def ask_through_serve(settings: Settings, sql: str, output_format: str) -> bytes
         SchoolhouseError: what `serve` answered, as the error that it was there.
         WarehouseUnavailable: `serve` stopped answering in mid-question.
     """
-    return post_to_serve(settings, "/api/query", {"sql": sql, "format": output_format})
+    body = {"sql": sql, "format": output_format, "parameters": dict(parameters or {})}
+    return post_to_serve(settings, "/api/query", body)
 
 
 def post_to_serve(settings: Settings, path: str, body: Mapping[str, Any]) -> bytes | None:

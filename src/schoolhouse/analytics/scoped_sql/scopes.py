@@ -56,10 +56,14 @@ MEANING: Final[Mapping[str, Any]] = {
 
 @dataclass(frozen=True)
 class QuestionScope:
-    """What one question may see: the rows for which `condition` holds. `name` says it to people and in the record."""
+    """What one question may see: the rows for which `condition` holds.
+
+    `name` says it to people and in the record; `key` is what saved questions are kept under, which no rename changes.
+    """
 
     name: str
     condition: str
+    key: str = ""
     limits: Mapping[str, Any] = field(default_factory=lambda: LIMITS)
 
     def settings(self, database: str, tables: Iterable[str]) -> dict[str, Any]:
@@ -72,13 +76,15 @@ class QuestionScope:
 def section_scope(section: Section) -> QuestionScope:
     """The rows of one section."""
     condition = f"section_id = {int(section.section_id)} AND platform = {_literal(section.platform)}"
-    return QuestionScope(f"section {section.slug}", condition)
+    key = f"section {section.section_id}@{section.platform}"
+    return QuestionScope(f"section {section.slug}", condition, key)
 
 
 def project_scope(project: Project) -> QuestionScope:
     """The rows of one project, in all its sections."""
     condition = f"project_id = {int(project.project_id)} AND platform = {_literal(project.platform)}"
-    return QuestionScope(f"project {project.slug}", condition)
+    key = f"project {project.project_id}@{project.platform}"
+    return QuestionScope(f"project {project.slug}", condition, key)
 
 
 def _literal(text: str) -> str:
