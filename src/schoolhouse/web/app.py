@@ -18,6 +18,7 @@ from schoolhouse.web import (
     api,
     assets,
     charts_api,
+    custom_sql,
     dashboards,
     failures,
     operator_api,
@@ -72,6 +73,7 @@ def create_app(settings: Settings, *, operator_token: str = "") -> FastAPI:
     app.include_router(operator_api.router)
     app.include_router(questions_api.router)
     app.include_router(dashboards.router)
+    app.include_router(custom_sql.router)
     app.include_router(pages.router)
     app.include_router(signing_in.router)
     app.include_router(assets.router)
