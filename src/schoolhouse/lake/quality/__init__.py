@@ -1,0 +1,1 @@
+"""How good the rows of a window are."""
