@@ -107,17 +107,19 @@ def attempt(number: int, moment: datetime, **other: Any) -> dict[str, Any]:
         "correct": number % 3 != 0,
         "time_taken_ms": 1000 + number % 40_000,
         "quality": 4 if number % 3 else 1,
-        "state_before": state(number),
-        "state_after": state(number + 1),
+        **state(number, "before"),
+        **state(number + 1, "after"),
         **other,
     }
 
 
-def state(number: int) -> dict[str, Any]:
+def state(number: int, when: str) -> dict[str, Any]:
     return {
-        "sm2": {"easiness_factor": 2.5, "interval": number % 30, "repetitions": number % 5},
-        "bkt": {"prob_knowledge": number % 100 / 100},
-        "irt": [{"topic": "algebra", "ability": number % 7 / 2 - 1}, {"topic": "geometry", "ability": 0.5}],
+        f"sm2_easiness_factor_{when}": 2.5,
+        f"sm2_interval_{when}": number % 30,
+        f"sm2_repetitions_{when}": number % 5,
+        f"bkt_prob_knowledge_{when}": number % 100 / 100,
+        f"irt_ability_{when}": number % 7 / 2 - 1,
     }
 
 

@@ -53,6 +53,7 @@ class Work:
         self.quarantine = Table(lake, "quarantine", plan.dataset)
         self.messages = Table(lake, "quarantine", "messages")
         self.name = plan.transaction
+        self.loaded: pl.DataFrame | None = None  # the rows that this try put into the processed zone
 
     def run(self) -> Done:
         """All steps, in order."""
@@ -159,6 +160,7 @@ class Work:
             if found[0].is_critical:
                 self._hold(fresh, found[0])
                 fresh = fresh.clear()
+            self.loaded = fresh
             return self._change(fresh, {**hours, self.name: self.plan.number}, found[0])
 
         with self._timed("load"):
@@ -254,14 +256,13 @@ class Work:
             days.recompute(self.lake, self.plan, sorted(touched))
 
     def _keep_states(self) -> None:
-        if states.table_of(self.lake).number(self.name) < self.plan.number:
-            found = self._scanned(self.processed, self.dataset.schema)
-            if self.done.rows:
-                here = pl.col("window_start") == self.plan.window.start, pl.col("window_slice") == self.plan.number
-                fresh = found.filter(*here).collect(engine="streaming")
-            else:
-                fresh = pl.DataFrame(schema=self.dataset.schema)
-            states.keep(self.lake, self.plan, fresh)
+        if states.table_of(self.lake).number(self.name) >= self.plan.number:
+            return
+        loaded = self.loaded
+        if loaded is None:
+            here = pl.col("window_start") == self.plan.window.start, pl.col("window_slice") == self.plan.number
+            loaded = self._scanned(self.processed, pl.Schema({**self.dataset.schema, **LOAD_COLUMNS})).filter(*here).collect()
+        states.keep(self.lake, self.plan, loaded)
 
     def _report(self, report: QualityReport) -> None:
         self.done.report = reports.keep(self.lake, self.plan, report)
