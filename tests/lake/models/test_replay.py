@@ -50,7 +50,8 @@ def test_each_pair_goes_its_own_way_through_the_published_updates() -> None:
         known, ability, deviation = beliefs.get(done.topic_pair[row], (prior, 0.0, 1.0))
         assert before[row, 3:] == pytest.approx((known, ability, deviation), abs=1e-5)
         right = bool(done.answer[row])
-        moved = bkt.step(known, right, learn, guess, slip), *irt.step(ability, deviation, right, *ITEMS[done.item[row]])
+        known = np.clip(bkt.step(known, right, learn, guess, slip), replay.UNSURE, 1 - replay.UNSURE)
+        moved = known, *irt.step(ability, deviation, right, *ITEMS[done.item[row]])
         beliefs[done.topic_pair[row]] = tuple(np.array(moved, dtype=np.float32).tolist())  # as it is kept
         assert after[row, 3:] == pytest.approx(beliefs[done.topic_pair[row]], abs=1e-5)
 
