@@ -170,7 +170,7 @@ class _PartitionReader:
         patience = time.monotonic() + self.settings.kafka_timeout_seconds
         while len(batch) < self.settings.kafka_batch_messages and not self._is_done:
             wanted = min(self.settings.kafka_batch_messages - len(batch), self.span.stop - self._position)
-            came = [message for message in opened.consume(wanted, _POLL_SECONDS) if self._is_ours(message)]
+            came = self._ours(opened.consume(wanted, _POLL_SECONDS))
             batch += came
             if came:
                 patience = time.monotonic() + self.settings.kafka_timeout_seconds
@@ -186,20 +186,29 @@ class _PartitionReader:
     def _is_done(self) -> bool:
         return self._position >= self.span.stop
 
-    def _is_ours(self, message: Any) -> bool:
-        """Whether a message is in the span; remembers how far the partition has been read."""
+    def _ours(self, came: list[Any]) -> list[Any]:
+        """The messages of the span; remembers how far the partition has been read."""
+        found = [message for message in came if message.error() is None]
+        if len(found) < len(came):
+            for message in came:
+                self._hear(message)
+        if found:
+            self._position = max(self._position, found[-1].offset() + 1)
+            if self._position > self.span.stop:
+                found = [message for message in found if message.offset() < self.span.stop]
+        return found
+
+    def _hear(self, message: Any) -> None:
+        """An event in place of a message: the end of the log (it may end in control records), or an error."""
         from confluent_kafka import KafkaError
 
-        if (error := message.error()) is not None:
-            if error.code() != KafkaError._PARTITION_EOF:
-                if error.retriable() or not error.fatal():
-                    return False  # the client tries again by itself; patience ends the wait
-                raise kafka.mapped(error, self.topic.name)
-            self._position = max(self._position, message.offset())  # the end: a log may end in control records
-            return False
-        offset = message.offset()
-        self._position = offset + 1
-        return bool(self.span.start <= offset < self.span.stop)
+        error = message.error()
+        if error is None:
+            return
+        if error.code() == KafkaError._PARTITION_EOF:
+            self._position = max(self._position, message.offset())
+        elif not error.retriable() and error.code() not in kafka.PASSING:
+            raise kafka.mapped(error, self.topic.name)
 
     def _keep(self, batch: list[Any]) -> None:
         """Parse a batch and write its rows, and its poison, as files."""

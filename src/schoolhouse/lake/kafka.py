@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from schoolhouse.errors import LakeError, LakeUnavailable, SettingsError
 
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 GROUP = "schoolhouse-lake"  # librdkafka wants a name; no offset is ever stored under it
 _FETCH_BYTES = 8 * 1024 * 1024
 _QUEUE_KILOBYTES = 32 * 1024
+
+
+# Errors that the client gets over by itself: brokers away (-187), a connection lost (-195), a time-out (-185), a name
+# that does not resolve (-193). Who waits for messages decides how long.
+PASSING: Final = frozenset({-187, -195, -185, -193})
 
 
 @dataclass(frozen=True)
@@ -102,8 +107,7 @@ def mapped(error: Any, subject: str) -> LakeError:
 
     if error.code() in {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}:
         return LakeError(f"Kafka has no topic {subject}.", hint="Is the name right, and may this user see it?")
-    away = {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._RESOLVE}
-    if error.retriable() or error.code() in away:
+    if error.retriable() or error.code() in PASSING:
         return LakeUnavailable(
             f"Kafka does not answer for {subject}: {error.name()}.",
             hint="Are the brokers of KAFKA_BOOTSTRAP_SERVERS up, and can this machine reach them?",

@@ -91,15 +91,20 @@ def _features() -> list[pl.Expr]:
     return [
         pl.col("time_taken_ms").pipe(within_type, pl.Int32),
         seconds.cast(pl.Float32).alias("response_time_seconds"),
-        seconds.cut(RESPONSE_TIME_BOUNDS_SECONDS, labels=RESPONSE_TIME_CATEGORIES, left_closed=True)
-        .cast(pl.String)
-        .alias("response_time_category"),
+        _category(seconds).alias("response_time_category"),
         time.dt.hour().alias("hour_of_day"),
         weekday.alias("day_of_week"),
         (weekday >= 5).alias("is_weekend"),
         *year_month_day("timestamp"),
         time.alias("attempted_at"),
     ]
+
+
+def _category(seconds: pl.Expr) -> pl.Expr:
+    category = pl.when(seconds >= RESPONSE_TIME_BOUNDS_SECONDS[-1]).then(pl.lit(RESPONSE_TIME_CATEGORIES[-1]))
+    for bound, name in reversed([*zip(RESPONSE_TIME_BOUNDS_SECONDS, RESPONSE_TIME_CATEGORIES, strict=False)]):
+        category = pl.when(seconds < bound).then(pl.lit(name)).otherwise(category)  # type: ignore[assignment]
+    return category
 
 
 def _commonest(topics: pl.Series) -> list[str]:

@@ -63,19 +63,18 @@ def _year_month_day(of: str) -> tuple[Column, ...]:
 
 
 def _states(when: Literal["before", "after"]) -> tuple[Column, ...]:
-    word = "before" if when == "before" else "after"
     return (
         Column(
             f"sm2_easiness_factor_{when}",
             pl.Float32(),
-            f"SM-2's easiness of this question for this learner {word} the answer",
+            f"SM-2's easiness of this question for this learner {when} the answer",
             low=1.3,
             high=6.0,
         ),
         Column(
             f"sm2_interval_{when}",
             pl.Int32(),
-            f"SM-2's wait until the next repetition, as set {word} the answer; 0: never repeated",
+            f"SM-2's wait until the next repetition, as set {when} the answer; 0: never repeated",
             "days",
             low=0,
             high=36_500,
@@ -83,14 +82,35 @@ def _states(when: Literal["before", "after"]) -> tuple[Column, ...]:
         Column(
             f"sm2_repetitions_{when}",
             pl.Int16(),
-            f"Repetitions in a row graded 3 or better, {word} the answer",
+            f"Repetitions in a row graded 3 or better, {when} the answer",
             low=0,
             high=32_767,
         ),
         Column(
             f"bkt_prob_knowledge_{when}",
             pl.Float32(),
-            f"Chance that the learner knows the topic, {word} the answer",
+            f"Chance that the learner knows the topic, {when} the answer",
+            low=0,
+            high=1,
+        ),
+    )
+
+
+def _ability(when: Literal["before", "after"]) -> tuple[Column, ...]:
+    return (
+        Column(
+            f"irt_ability_{when}",
+            pl.Float32(),
+            f"The learner's ability in the topic of the question, {when} the answer",
+            "logits",
+            low=-20,
+            high=20,
+        ),
+        Column(
+            f"irt_uncertainty_{when}",
+            pl.Float32(),
+            f"Standard deviation of our belief about the ability, {when} the answer",
+            "logits",
             low=0,
             high=1,
         ),
@@ -121,8 +141,14 @@ _ATTEMPTS = Dataset(
         *_year_month_day("the answer"),
         Column("event_id", pl.String(), "Identity of the event"),
         Column("attempted_at", UTC_TIME, "When the answer was given", "µs, UTC"),
-        Column("topic", pl.String(), "The topic (skill) of the question; empty where the message has none"),
+        Column(
+            "topic",
+            pl.String(),
+            "The topic (skill) of the question in small letters, digits and _; unknown where none is given",
+        ),
         *_states("after"),
+        *_ability("before"),
+        *_ability("after"),
         Column(
             "state_source",
             pl.String(),
@@ -220,7 +246,7 @@ _ML_TRAINING = Dataset(
         Column("model_name", pl.String(), "The model, in small letters"),
         Column("model_version", pl.String(), "Its version", required=False),
         Column("split", pl.String(), "What the example is for", values=SPLITS),
-        Column("feature_names", pl.List(pl.String()), "Names of the features, sorted"),
+        Column("feature_names", pl.List(pl.String()), "Names of the features"),
         Column("feature_values", pl.List(pl.Float64()), "Their values, in the same order"),
         Column("prediction", pl.Float64(), "Chance of a right answer that the model gave", low=0, high=1),
         Column("label", pl.Boolean(), "Whether the answer was right"),
