@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from schoolhouse.cli import console, demo, doctor, etl, ingest, pipeline, query, serve, simulate, warehouse, xapi
+from schoolhouse.cli import console, demo, doctor, etl, ingest, lake, pipeline, query, serve, simulate, warehouse, xapi
 
 app = typer.Typer(
     name="schoolhouse",
@@ -49,6 +49,7 @@ app.add_typer(etl.app, name="etl")
 app.add_typer(pipeline.app, name="pipeline")
 app.add_typer(xapi.app, name="xapi")
 app.add_typer(simulate.app, name="simulate")
+app.add_typer(lake.app, name="lake")
 
 
 def main() -> None:
