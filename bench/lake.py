@@ -125,7 +125,6 @@ def consume(address: str, directory: Path, hour: datetime) -> dict[str, Any]:
 
 def parquet(address: str, directory: Path, hour: datetime) -> dict[str, Any]:
     """The limit of writing: the window's processed rows, read from the table and written as one Parquet file."""
-    import polars as pl
 
     from schoolhouse.lake.tables import Table
     from schoolhouse.lake.zones import lake_of
@@ -205,7 +204,9 @@ def run_all(given: argparse.Namespace, directory: Path) -> None:
         tell("the window, broker to validated Delta", window)
         print("  seconds by task: " + ", ".join(f"{name} {value:.1f}" for name, value in window["tasks"].items()))
         again = measured("whole", broker.address, directory, START)
-        print(f"the same window again: {again['seconds']:.2f} s with imports (promised: under {PROMISED_NO_OP_SECONDS} s)")
+        print(
+            f"the same window again: {again['seconds']:.2f} s with imports (promised: under {PROMISED_NO_OP_SECONDS} s)"
+        )
         written = measured("parquet", broker.address, directory, START)
         print(f"write Parquet only: {written['rows'] / written['write_seconds']:,.0f} rows/s")
         rate = window["rows"] / window["seconds"]
