@@ -5,10 +5,10 @@ that come together are written with one insert (`GroupCommit`), and one at a tim
 bring the same id at the same moment are told apart as if one had come first.
 
 The surprising facts: the table `ingest` answers nothing, so what is a conflict is decided here, before the insert, by
-looking up the ids. All statements of a group get one `stored` time, in whole milliseconds, different from that of
-every other group of this process; it is also their arrival in the warehouse, so `since` and `until` can be asked
-there. Other processes that write to the same server at the same moment are not waited for: of one id in both, the
-first stands, and `warehouse check` lists the conflict.
+looking up the ids. All statements of a group get one `stored` time, in whole milliseconds, later than that of every
+group before it; it is also their arrival in the warehouse, so `since` and `until` can be asked there. Between the
+look-up and the insert no other process may insert: they take turns (`turns`). Other routes are not waited for: of one
+id in both, the first stands, and `warehouse check` lists the conflict.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from uuid import UUID
 from schoolhouse.collect.equality import say_the_same
 from schoolhouse.collect.group_commit import GroupCommit
 from schoolhouse.collect.splicing import DEFAULT_VERSION, complete, derived_id, format_time, moment_of, one_line
+from schoolhouse.collect.turns import Turns, turns_for
 from schoolhouse.collect.validation import Statement
 from schoolhouse.errors import BodyTooLarge, InvalidStatement, StatementConflict, WarehouseError
 from schoolhouse.settings import Settings
@@ -108,7 +109,7 @@ class StatementStore:
         self._load: Load | None = None
         self._load_scope = ExitStack()
         self._load_lock = threading.Lock()
-        self._last_ms = 0
+        self._turns: Turns | None = None
         self._writing_ms = 0  # the time of the group that is being written, 0 when none is
         self._time_lock = threading.Lock()
         self._closing = threading.Event()
@@ -120,6 +121,8 @@ class StatementStore:
             self._keeper.join()
         self._settle()
         self._opened.close()
+        if self._turns:
+            self._turns.close()
 
     def _open(self) -> Warehouse:
         """Open the warehouse, with the first statement: a server may start before its warehouse is set up."""
@@ -148,14 +151,16 @@ class StatementStore:
             return moment_of(min(now, self._writing_ms - 1) if self._writing_ms else now)
 
     def _commit(self, group: Sequence[Request]) -> list[Exception | None]:
+        self._turns = self._turns or turns_for(self._settings)
         self._writer = self._writer or self._open()
-        with self._time_lock:
-            self._last_ms = self._writing_ms = max(time.time_ns() // 1_000_000, self._last_ms + 1)
-        try:
-            return self._write(self._writer, group, self._last_ms)
-        finally:
+        with self._turns.take() as stored_ms:
             with self._time_lock:
-                self._writing_ms = 0
+                self._writing_ms = stored_ms
+            try:
+                return self._write(self._writer, group, stored_ms)
+            finally:
+                with self._time_lock:
+                    self._writing_ms = 0
 
     def _write(self, writer: Warehouse, group: Sequence[Request], stored_ms: int) -> list[Exception | None]:
         known = _known(writer, [one.id for request in group for one in request.statements if not one.is_unique])
