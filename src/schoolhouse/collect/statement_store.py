@@ -163,15 +163,16 @@ class StatementStore:
                     self._writing_ms = 0
 
     def _write(self, writer: Warehouse, group: Sequence[Request], stored_ms: int) -> list[Exception | None]:
-        known = _known(writer, [one.id for request in group for one in request.statements if not one.is_unique])
+        ids = [one.id for request in group for one in request.statements if not one.is_unique]
+        known = known_statements(writer, ids)
         stored = b'"%s"' % format_time(moment_of(stored_ms)).encode()
         lines: list[bytes] = []
         outcomes: list[Exception | None] = []
         for request in group:
-            fresh, conflict = _decide(request, known)
+            fresh, conflict = decide(request, known)
             outcomes.append(conflict)
             if not conflict:
-                lines += [_completed(one, stored, request.authority) for one in fresh.values()]
+                lines += [completed(one, stored, request.authority) for one in fresh.values()]
                 known |= {identifier: one.line for identifier, one in fresh.items()}
         if lines:
             self._insert(writer, lines, stored_ms)
@@ -204,20 +205,20 @@ class StatementStore:
                 log.warning("could not close the accounts of a load", extra={"reason": error.message})
 
 
-def _known(writer: Warehouse, ids: list[UUID]) -> dict[UUID, bytes]:
+def known_statements(warehouse: Warehouse, ids: list[UUID]) -> dict[UUID, bytes]:
     """The statements that are stored under some of these ids."""
     known: dict[UUID, bytes] = {}
     for start in range(0, len(ids), _IDS_LIMIT):
         asked = {"ids": [str(one) for one in ids[start : start + _IDS_LIMIT]]}
-        taken = writer.ask(sql("list_known_ids", _SQL), asked, why=_WHY).rows
+        taken = warehouse.ask(sql("list_known_ids", _SQL), asked, why=_WHY).rows
         if taken:
             asked = {"ids": [str(row[0]) for row in taken]}
-            rows = writer.ask(sql("find_stored_statements", _SQL), asked, why=_WHY).rows
+            rows = warehouse.ask(sql("find_stored_statements", _SQL), asked, why=_WHY).rows
             known |= {identifier: text.encode() for identifier, text in rows}
     return known
 
 
-def _decide(request: Request, known: dict[UUID, bytes]) -> tuple[dict[UUID, Incoming], StatementConflict | None]:
+def decide(request: Request, known: dict[UUID, bytes]) -> tuple[dict[UUID, Incoming], StatementConflict | None]:
     """The statements of a request that are new, or the conflict that forbids all of them."""
     fresh: dict[UUID, Incoming] = {}
     for one in request.statements:
@@ -225,14 +226,19 @@ def _decide(request: Request, known: dict[UUID, bytes]) -> tuple[dict[UUID, Inco
         if before is None:
             fresh[one.id] = one
         elif before != one.line and not say_the_same(before, one.line):
-            return {}, StatementConflict(
-                f"The id {one.id} belongs to another statement.",
-                hint="Statements do not change: send it with a new id.",
-            )
+            return {}, conflict_over(one.id)
     return fresh, None
 
 
-def _completed(one: Incoming, stored: bytes, authority: bytes) -> bytes:
+def conflict_over(identifier: UUID) -> StatementConflict:
+    """The error that says whose id it is."""
+    return StatementConflict(
+        f"The id {identifier} belongs to another statement.", hint="Statements do not change: send it with a new id."
+    )
+
+
+def completed(one: Incoming, stored: bytes, authority: bytes) -> bytes:
+    """The line with what it lacks."""
     additions = {} if one.has_id else {"id": b'"%s"' % str(one.id).encode()}
     additions |= {"stored": stored, "authority": authority}
     if not one.has_timestamp:
