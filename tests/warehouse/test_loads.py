@@ -198,7 +198,7 @@ def test_conflicts_that_a_cut_off_load_left_are_hidden_by_the_next_of_its_source
 
 
 def test_lines_that_do_not_arrive_are_missed_even_if_the_engine_keeps_silent(tables: Warehouse) -> None:
-    """A view that fails in a streamed insert fails without a word in chDB, and so on the stand-in."""
+    """A view that fails in a streamed insert fails without a word in chDB."""
     block = b"\n".join(as_bytes(statement(mark=place)) for place in range(30_000))
     starved = tables.settings.model_copy(update={"clickhouse_max_memory_bytes": 40_000_000})
     with open_warehouse(starved, who="tests") as warehouse, pytest.raises(WarehouseError, match=r"memory|30,000 lines"):
