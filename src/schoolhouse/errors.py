@@ -14,6 +14,7 @@
     │   └── StorageUnavailable     cannot be reached, or timed out; trying again may help
     ├── LoadUnfinished           objects of an event are not loaded; deliver the event again
     ├── NotSignedIn              a request without valid credentials (401)
+    ├── TooManyAttempts          too many wrong passwords; wait (429)
     ├── NotSupported             understood, and not built yet (501)
     ├── UploadFailed             a bundle could not be delivered; it stays in the spool and is tried again
     │   └── SpoolFull              nothing more is accepted until bundles have been delivered
@@ -28,6 +29,8 @@
         ├── MigrationError         a migration is broken, was changed, or failed
         └── QueryError             the question itself is wrong
             ├── QueryRefused         not allowed on this handle
+            ├── QuestionRefused      custom SQL that may not be asked, with the place
+            ├── QuestionFailed       custom SQL that the engine does not understand, with the place
             └── QueryLimitExceeded   stopped by a limit (time, rows, bytes, memory)
 
 What a caller needs is in attributes, not in the text: `code` (stable, for machines), `http_status`, `is_retryable`
@@ -257,3 +260,39 @@ class DatabaseError(SchoolhouseError):
     code = "database_unavailable"
     http_status = 503
     is_retryable = True
+
+
+class TooManyAttempts(SchoolhouseError):
+    """Too many failed attempts to sign in: nobody is let in for a while."""
+
+    code = "too_many_attempts"
+    http_status = 429
+    is_retryable = True
+
+
+class QuestionRefused(QueryError):
+    """Custom SQL that may not be asked. `place` is line and column, from 1."""
+
+    code = "question_refused"
+
+    def __init__(
+        self, message: str, *, hint: str = "", engine_code: int = 0, place: tuple[int, int] | None = None
+    ) -> None:
+        super().__init__(_with_place(message, place), hint=hint, engine_code=engine_code)
+        self.place = place
+
+
+class QuestionFailed(QueryError):
+    """Custom SQL that the engine does not understand. `place` is line and column, from 1."""
+
+    code = "question_failed"
+
+    def __init__(
+        self, message: str, *, hint: str = "", engine_code: int = 0, place: tuple[int, int] | None = None
+    ) -> None:
+        super().__init__(_with_place(message, place), hint=hint, engine_code=engine_code)
+        self.place = place
+
+
+def _with_place(message: str, place: tuple[int, int] | None) -> str:
+    return f"Line {place[0]}, column {place[1]}: {message}" if place else message

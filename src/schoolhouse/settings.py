@@ -314,6 +314,25 @@ class Settings(BaseSettings):
         description="Port that `serve` listens on.",
     )
 
+    public_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s/<>\"]+)?$",
+        validation_alias="SCHOOLHOUSE_PUBLIC_URL",
+        description="Address under which people reach `serve` through a proxy, such as https://learn.example, "
+        "without a path. Empty: the address that it listens on.",
+    )
+    session_hours: float = Field(
+        12, gt=0, le=24 * 90, validation_alias="SCHOOLHOUSE_SESSION_HOURS", description="Hours that a sign-in lasts."
+    )
+
+    # --- charts ---
+    analytics_min_group_size: int = Field(
+        5,
+        ge=1,
+        validation_alias="ANALYTICS_MIN_GROUP_SIZE",
+        description="Groups of fewer learners are hidden in charts from people who may not see learners' identifiers.",
+    )
+
     # --- logs ---
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", validation_alias="LOG_LEVEL", description="DEBUG, INFO, WARNING or ERROR; any case."

@@ -10,7 +10,23 @@ import sys
 
 import typer
 
-from schoolhouse.cli import console, demo, doctor, etl, ingest, pipeline, query, serve, simulate, warehouse, xapi
+from schoolhouse.cli import (
+    chart,
+    console,
+    demo,
+    doctor,
+    etl,
+    flag,
+    ingest,
+    pipeline,
+    query,
+    serve,
+    simulate,
+    token,
+    user,
+    warehouse,
+    xapi,
+)
 
 app = typer.Typer(
     name="schoolhouse",
@@ -43,11 +59,16 @@ app.command()(ingest.ingest)
 app.command()(ingest.validate)
 app.command()(warehouse.reprocess)
 app.command()(query.query)
+app.command()(chart.chart)
+app.command()(chart.export)
 app.command()(doctor.doctor)
 app.add_typer(warehouse.app, name="warehouse")
 app.add_typer(etl.app, name="etl")
 app.add_typer(pipeline.app, name="pipeline")
 app.add_typer(xapi.app, name="xapi")
+app.add_typer(user.app, name="user")
+app.add_typer(token.app, name="token")
+app.add_typer(flag.app, name="flag")
 app.add_typer(simulate.app, name="simulate")
 
 
