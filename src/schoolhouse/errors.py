@@ -21,6 +21,9 @@
     ├── NotFound                 nothing has this name or address
     ├── AccessRefused            the caller did not show who they are, or may not do this
     ├── DatabaseError            the app's own database (accounts, runs) cannot be used
+    ├── LakeError                a window, a Delta table or an object of the lake failed
+    │   ├── LakeUnavailable        Kafka or the lake's storage does not answer; trying again may help
+    │   └── WindowBusy             somebody else changed the same rows over and over; trying again will help
     ├── DeliveryError            a target did not take all that was sent to it
     └── WarehouseError           ClickHouse said no
         ├── WarehouseUnavailable   cannot be reached, or timed out; trying again may help
@@ -296,3 +299,25 @@ class QuestionFailed(QueryError):
 
 def _with_place(message: str, place: tuple[int, int] | None) -> str:
     return f"Line {place[0]}, column {place[1]}: {message}" if place else message
+
+
+class LakeError(SchoolhouseError):
+    """A window, a Delta table or an object of the lake failed."""
+
+    code = "lake"
+
+
+class LakeUnavailable(LakeError):
+    """Kafka or the storage of the lake does not answer."""
+
+    code = "lake_unavailable"
+    http_status = 503
+    is_retryable = True
+
+
+class WindowBusy(LakeError):
+    """Other writers changed the same rows at every try."""
+
+    code = "window_busy"
+    http_status = 503
+    is_retryable = True

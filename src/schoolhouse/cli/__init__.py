@@ -18,6 +18,7 @@ from schoolhouse.cli import (
     etl,
     flag,
     ingest,
+    lake,
     pipeline,
     query,
     serve,
@@ -70,6 +71,7 @@ app.add_typer(user.app, name="user")
 app.add_typer(token.app, name="token")
 app.add_typer(flag.app, name="flag")
 app.add_typer(simulate.app, name="simulate")
+app.add_typer(lake.app, name="lake")
 
 
 def main() -> None:
