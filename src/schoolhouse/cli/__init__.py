@@ -10,7 +10,20 @@ import sys
 
 import typer
 
-from schoolhouse.cli import console, demo, doctor, etl, ingest, pipeline, query, serve, simulate, warehouse, xapi
+from schoolhouse.cli import (
+    backfill,
+    console,
+    demo,
+    doctor,
+    etl,
+    ingest,
+    pipeline,
+    query,
+    serve,
+    simulate,
+    warehouse,
+    xapi,
+)
 
 app = typer.Typer(
     name="schoolhouse",
@@ -39,6 +52,7 @@ def common(
 
 app.command()(demo.demo)
 app.command()(serve.serve)
+app.command()(backfill.worker)
 app.command()(ingest.ingest)
 app.command()(ingest.validate)
 app.command()(warehouse.reprocess)
@@ -46,6 +60,7 @@ app.command()(query.query)
 app.command()(doctor.doctor)
 app.add_typer(warehouse.app, name="warehouse")
 app.add_typer(etl.app, name="etl")
+app.add_typer(backfill.app, name="backfill")
 app.add_typer(pipeline.app, name="pipeline")
 app.add_typer(xapi.app, name="xapi")
 app.add_typer(simulate.app, name="simulate")

@@ -166,10 +166,14 @@ class Load:
         *,
         source_file: str = "",
         limits: Mapping[str, Any] | None = None,
+        why: str = _WHY,
     ) -> None:
-        """Run an `INSERT INTO ingest … SELECT` of the caller's, the load's own columns bound beside `parameters`."""
+        """Run an `INSERT INTO ingest … SELECT` of the caller's, the load's own columns bound beside `parameters`.
+
+        `why` travels with the query, so that it can be found in `system.processes` and killed.
+        """
         self._warehouse.run(
-            sql, {**self._origin(source_file), **parameters}, why=_WHY, limits=self._limits | dict(limits or {})
+            sql, {**self._origin(source_file), **parameters}, why=why, limits=self._limits | dict(limits or {})
         )
 
     def _origin(self, source_file: str) -> dict[str, Any]:
