@@ -1,4 +1,4 @@
-"""Runs over real parts: MiniStack's S3, the warehouse, SQLite or Debian's Postgres; and inventories as AWS writes them."""
+"""Runs over real parts: MiniStack, the warehouse, SQLite or Postgres; and inventories as AWS writes them."""
 
 from __future__ import annotations
 
