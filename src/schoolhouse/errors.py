@@ -15,6 +15,7 @@
     │   └── StorageUnavailable     cannot be reached, or timed out; trying again may help
     ├── LoadUnfinished           objects of an event are not loaded; deliver the event again
     ├── NotSignedIn              a request without valid credentials (401)
+    ├── TooManyAttempts          too many wrong passwords; wait (429)
     ├── NotSupported             understood, and not built yet (501)
     ├── UploadFailed             a bundle could not be delivered; it stays in the spool and is tried again
     │   └── SpoolFull              nothing more is accepted until bundles have been delivered
@@ -280,3 +281,11 @@ class LeaseLost(SchoolhouseError):
 
     code = "lease_lost"
     http_status = 409
+
+
+class TooManyAttempts(SchoolhouseError):
+    """Too many failed attempts to sign in: nobody is let in for a while."""
+
+    code = "too_many_attempts"
+    http_status = 429
+    is_retryable = True

@@ -315,11 +315,6 @@ class Settings(BaseSettings):
     )
 
     # --- backfills: runs over years of history ---
-    bulk_ingest_enabled: bool = Field(
-        True,
-        validation_alias="CLICKHOUSE_OLAP_BULK_INGEST",
-        description="Whether administrators have the page and the API of backfills.",
-    )
     backfill_workers: int = Field(
         2,
         ge=0,
@@ -363,6 +358,16 @@ class Settings(BaseSettings):
         SecretStr(""),
         validation_alias="BACKFILL_WEBHOOK_URL",
         description="URL that gets a POST with the facts of every run at its end. Empty: the log alone tells.",
+
+    public_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s/<>\"]+)?$",
+        validation_alias="SCHOOLHOUSE_PUBLIC_URL",
+        description="Address under which people reach `serve` through a proxy, such as https://learn.example, "
+        "without a path. Empty: the address that it listens on.",
+    )
+    session_hours: float = Field(
+        12, gt=0, le=24 * 90, validation_alias="SCHOOLHOUSE_SESSION_HOURS", description="Hours that a sign-in lasts."
     )
 
     # --- logs ---

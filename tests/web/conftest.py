@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from fastapi import FastAPI
@@ -21,6 +21,9 @@ from fastapi import FastAPI
 from schoolhouse.settings import Settings
 from schoolhouse.web.app import create_app
 from schoolhouse.web.serving import server_for
+
+if TYPE_CHECKING:
+    from tests.web.visitors import PeopledSite
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "a-token-of-the-tests"
@@ -157,3 +160,12 @@ def start_serve() -> Iterator[Callable[[Path], ServeProcess]]:
     """Starts `schoolhouse serve` for the time of a test."""
     with serve_processes() as start:
         yield start
+
+
+@pytest.fixture(scope="session")
+def peopled_site(campus_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PeopledSite]:
+    """The same campus, with accounts: root, ann (section 42), bo (42 elsewhere), cy (project 7), di (analyst)."""
+    from tests.web.visitors import peopled
+
+    with peopled(campus_settings, tmp_path_factory.mktemp("accounts")) as served:
+        yield served

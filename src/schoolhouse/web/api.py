@@ -17,22 +17,20 @@ from starlette.responses import Response
 from schoolhouse.analytics.overview import Bucket, section_overview
 from schoolhouse.analytics.sections import (
     CountedSection,
-    Section,
     SectionFilter,
     SortKey,
     SortOrder,
-    find_section,
     page_of,
 )
 from schoolhouse.errors import AccessRefused
 from schoolhouse.warehouse.connection import open_warehouse
 from schoolhouse.warehouse.migrations import require_current
+from schoolhouse.web.access import SectionViewer, SignedIn, ViewedSection, visible_sections
 from schoolhouse.web.failures import ErrorBody
 from schoolhouse.web.state import state_of
 
 router = APIRouter(responses={"default": {"model": ErrorBody, "description": "What went wrong, and what to do."}})
 
-WHO: Final = "api"
 _MEDIA_TYPES: Final = {
     "JSON": "application/json",
     "JSONEachRow": "application/x-ndjson",
@@ -147,9 +145,9 @@ class HealthBody(BaseModel):
 
 
 @router.get("/api/sections")
-def list_sections(request: Request, query: Annotated[SectionsQuery, Query()]) -> SectionsBody:
-    """The sections with their counts."""
-    listing = state_of(request).directory.listing(who=WHO)
+def list_sections(request: Request, query: Annotated[SectionsQuery, Query()], person: SignedIn) -> SectionsBody:
+    """The sections with their counts: those that you may see."""
+    listing = visible_sections(state_of(request).directory.listing(who=person.name), person)
     wanted = SectionFilter(query.q, query.sort, query.order, query.page, query.per_page)
     page = page_of(listing, wanted)
     return SectionsBody(
@@ -163,11 +161,9 @@ def list_sections(request: Request, query: Annotated[SectionsQuery, Query()]) ->
 
 
 @router.get("/api/sections/{slug}/overview")
-def read_overview(request: Request, slug: str) -> OverviewBody:
+def read_overview(request: Request, person: SectionViewer, section: ViewedSection) -> OverviewBody:
     """One section: counts, and events by type over time."""
-    state = state_of(request)
-    section: Section = find_section(state.readers, slug, who=WHO)
-    return OverviewBody.model_validate(section_overview(state.readers, section, who=WHO))
+    return OverviewBody.model_validate(section_overview(state_of(request).readers, section, who=person.name))
 
 
 @router.post(

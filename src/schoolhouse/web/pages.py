@@ -17,14 +17,12 @@ from schoolhouse.analytics.overview import (
     section_overview,
     type_name,
 )
-from schoolhouse.analytics.sections import SectionFilter, SortKey, SortOrder, find_section, page_of
+from schoolhouse.analytics.sections import SectionFilter, SortKey, SortOrder, page_of
+from schoolhouse.web.access import SectionViewer, SignedIn, ViewedSection, visible_sections
 from schoolhouse.web.state import AppState, state_of
 from schoolhouse.web.templates import render
 
 router = APIRouter(include_in_schema=False)
-
-# Before there is sign-in, every visitor is the same account.
-WHO = "web"
 
 _COLUMNS: tuple[tuple[SortKey, str, SortOrder], ...] = (
     ("title", "Section", "asc"),
@@ -57,10 +55,9 @@ class ListAddress(BaseModel):
 
 
 @router.get("/")
-def sections(request: Request, address: Annotated[ListAddress, Query()]) -> Response:
+def sections(request: Request, address: Annotated[ListAddress, Query()], person: SignedIn) -> Response:
     """The list of sections."""
-    state = state_of(request)
-    listing = state.directory.listing(who=WHO)
+    listing = visible_sections(state_of(request).directory.listing(who=person.name), person)
     wanted = SectionFilter(text=address.q, sort=address.sort, order=address.order, page=address.page)
     page = page_of(listing, wanted)
     columns = [
@@ -90,13 +87,12 @@ def sections_moved() -> Response:
 
 
 @router.get("/sections/{slug}")
-def section(request: Request, slug: str) -> Response:
+def section(request: Request, slug: str, person: SectionViewer, found: ViewedSection) -> Response:
     """The overview of one section."""
     state = state_of(request)
-    found = find_section(state.readers, slug, who=WHO)
     if found.slug != slug:
         return _to_section(found.slug)
-    overview = section_overview(state.readers, found, who=WHO)
+    overview = section_overview(state.readers, found, who=person.name)
     facts = {"section": found, "overview": overview, "tables": _tables(overview), "colours": COLOURS}
     if overview.events:
         facts["chart"] = events_by_type_chart(overview)
@@ -105,9 +101,9 @@ def section(request: Request, slug: str) -> Response:
 
 
 @router.get("/sections/{slug}/insights")
-def insights(request: Request, slug: str) -> Response:
+def insights(found: ViewedSection) -> Response:
     """An address that other systems link to."""
-    return _to_section(find_section(state_of(request).readers, slug, who=WHO).slug)
+    return _to_section(found.slug)
 
 
 def _to_section(slug: str) -> Response:

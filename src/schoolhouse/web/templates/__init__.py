@@ -18,9 +18,10 @@ from schoolhouse.analytics.overview import type_name
 def render(
     request: Request, template: str, facts: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
-    """A page. Templates reach style sheets and scripts through `asset('name')`."""
+    """A page. Templates reach style sheets and scripts through `asset('name')`, and know who asks."""
     assets = request.app.state.schoolhouse.assets
-    text = _environment().get_template(template).render({**facts, "asset": assets.address})
+    shared = {"asset": assets.address, "person": getattr(request.state, "person", None)}
+    text = _environment().get_template(template).render({**shared, **facts})
     return HTMLResponse(text, status_code=status, headers=headers)
 
 
