@@ -313,6 +313,16 @@ class Settings(BaseSettings):
         validation_alias="SCHOOLHOUSE_WEB_PORT",
         description="Port that `serve` listens on.",
     )
+    public_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s/<>\"]+)?$",
+        validation_alias="SCHOOLHOUSE_PUBLIC_URL",
+        description="Address under which people reach `serve` through a proxy, such as https://learn.example, "
+        "without a path. Empty: the address that it listens on.",
+    )
+    session_hours: float = Field(
+        12, gt=0, le=24 * 90, validation_alias="SCHOOLHOUSE_SESSION_HOURS", description="Hours that a sign-in lasts."
+    )
 
     # --- backfills: runs over years of history ---
     backfill_workers: int = Field(
@@ -358,16 +368,6 @@ class Settings(BaseSettings):
         SecretStr(""),
         validation_alias="BACKFILL_WEBHOOK_URL",
         description="URL that gets a POST with the facts of every run at its end. Empty: the log alone tells.",
-
-    public_url: str = Field(
-        "",
-        pattern=r"^(https?://[^\s/<>\"]+)?$",
-        validation_alias="SCHOOLHOUSE_PUBLIC_URL",
-        description="Address under which people reach `serve` through a proxy, such as https://learn.example, "
-        "without a path. Empty: the address that it listens on.",
-    )
-    session_hours: float = Field(
-        12, gt=0, le=24 * 90, validation_alias="SCHOOLHOUSE_SESSION_HOURS", description="Hours that a sign-in lasts."
     )
 
     # --- logs ---

@@ -7,6 +7,7 @@ old token is refused, so a worker that was only slow cannot spoil what its succe
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -85,6 +86,12 @@ def _take(connection: Connection, kind: Kind, row: Any, now: float, owner: str, 
         )
     )
     run_id = int(row["run_id"]) if kind == "batch" else int(row["id"])
+    if kind == "batch":
+        # Others lock the run before its batches: do not wait for it here. If it is taken, they count.
+        free = select(inventory_runs.c.id).where(inventory_runs.c.id == run_id).with_for_update(skip_locked=True)
+        if connection.execute(free).first():
+            states = _batch_states(connection, run_id).values()
+            connection.execute(update(inventory_runs).where(inventory_runs.c.id == run_id).values(_counted(states)))
     return Lease(kind, int(row["id"]), token, run_id, attempt, is_takeover, owner)
 
 
@@ -191,10 +198,7 @@ def settle_run(connection: Connection, run_id: int, now: float) -> None:
     run = lock_run(connection, run_id)
     if run is None:
         return
-    rows = connection.execute(
-        select(batches.c.id, batches.c.status).where(batches.c.run_id == run_id).order_by(batches.c.sequence)
-    ).all()
-    states = {int(id_): State(status) for id_, status in rows}
+    states = _batch_states(connection, run_id)
     if run["status"] == State.RUNNING:
         taken = sum(state in {State.QUEUED, State.RUNNING} for state in states.values())
         for id_, state in states.items():
@@ -203,13 +207,7 @@ def settle_run(connection: Connection, run_id: int, now: float) -> None:
                 connection.execute(update(batches).where(batches.c.id == id_).values(status=states[id_]))
                 taken += 1
     found = list(states.values())
-    values: dict[str, Any] = {
-        "total_batches": len(found),
-        "pending_batches": sum(state in {State.PENDING, State.QUEUED, State.PAUSED} for state in found),
-        "running_batches": found.count(State.RUNNING),
-        "completed_batches": found.count(State.COMPLETED),
-        "failed_batches": found.count(State.FAILED),
-    }
+    values = _counted(found)
     if run["status"] == State.RUNNING and all(state in {State.COMPLETED, State.FAILED} for state in found):
         failed = values["failed_batches"]
         values |= {
@@ -219,6 +217,23 @@ def settle_run(connection: Connection, run_id: int, now: float) -> None:
             "error": f"{failed} of {len(found)} batches failed." if failed else "",
         }
     connection.execute(update(inventory_runs).where(inventory_runs.c.id == run_id).values(values))
+
+
+def _batch_states(connection: Connection, run_id: int) -> dict[int, State]:
+    question = select(batches.c.id, batches.c.status).where(batches.c.run_id == run_id).order_by(batches.c.sequence)
+    return {int(id_): State(status) for id_, status in connection.execute(question)}
+
+
+def _counted(states: Iterable[State]) -> dict[str, Any]:
+    """The counters of a run, by the states of its batches."""
+    found = list(states)
+    return {
+        "total_batches": len(found),
+        "pending_batches": sum(state in {State.PENDING, State.QUEUED, State.PAUSED} for state in found),
+        "running_batches": found.count(State.RUNNING),
+        "completed_batches": found.count(State.COMPLETED),
+        "failed_batches": found.count(State.FAILED),
+    }
 
 
 def _milliseconds_since(started: Any, now: float) -> int:

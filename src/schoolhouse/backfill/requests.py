@@ -46,7 +46,7 @@ QUERY_OPTIONS: Final[dict[str, re.Pattern[str]]] = {
     "http_headers_progress_interval_ms": re.compile(r"[1-9][0-9]{2,5}"),
 }
 _TARGET: Final = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_]{0,127}\.)?raw_events")
-_NO_CONTROLS: Final = re.compile(r"[^\x00-\x1f\x7f]*")
+_NO_CONTROLS: Final = r"^[^\x00-\x1f\x7f]*$"
 
 Text = Annotated[str, Field(max_length=2000, pattern=_NO_CONTROLS)]
 

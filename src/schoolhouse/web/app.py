@@ -14,7 +14,7 @@ from schoolhouse.analytics.readers import Readers
 from schoolhouse.analytics.sections import SectionDirectory
 from schoolhouse.collect.xapi import Xapi
 from schoolhouse.settings import Settings
-from schoolhouse.web import api, assets, failures, pages, signing_in
+from schoolhouse.web import api, assets, backfill_api, backfill_pages, failures, pages, signing_in
 from schoolhouse.web.frame import Frame
 from schoolhouse.web.state import AppDatabase, AppState
 from schoolhouse.web.xapi import xapi_router
@@ -58,6 +58,8 @@ def create_app(settings: Settings, *, operator_token: str = "") -> FastAPI:
     app.state.schoolhouse = state
     failures.install(app)
     app.include_router(api.router)
+    app.include_router(backfill_api.router)
+    app.include_router(backfill_pages.router)
     app.include_router(pages.router)
     app.include_router(signing_in.router)
     app.include_router(assets.router)

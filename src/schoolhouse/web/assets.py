@@ -55,6 +55,8 @@ class Assets:
             suffix = Path(entry.name).suffix
             if suffix in _TYPES:
                 self._add(entry.name, entry.read_bytes(), _TYPES[suffix])
+        htmx = files("js_lib_htmx").joinpath("static", "htmx", "htmx.min.js")
+        self._add("htmx.js", htmx.read_bytes(), _TYPES[".js"])
         # The bundle follows from the package that makes it and the snippet, which are known without making it.
         recipe = hashlib.sha256(f"{version('vl-convert-python')} {_SNIPPET}".encode()).hexdigest()[:12]
         self._vega_name = f"vega-embed.{recipe}.js"
