@@ -7,7 +7,8 @@
     ├── InputError               a file or stream could not be read
     │   ├── InvalidStatement       a statement breaks the rules of xAPI (400)
     │   ├── StatementConflict      an id is taken by another statement (409)
-    │   └── BodyTooLarge           a request's body or a statement is over the limit (413)
+    │   ├── BodyTooLarge           a request's body or a statement is over the limit (413)
+    │   └── InventoryError         a manifest or data file of S3 Inventory is not what it should be
     ├── StorageError             S3 or SQS said no
     │   ├── ObjectMissing          the object, its bucket or the queue is not there
     │   ├── ObjectTooLarge         more bytes than the settings allow
@@ -25,6 +26,8 @@
     │   ├── LakeUnavailable        Kafka or the lake's storage does not answer; trying again may help
     │   └── WindowBusy             somebody else changed the same rows over and over; trying again will help
     ├── DeliveryError            a target did not take all that was sent to it
+    ├── TransitionRefused        a run or batch cannot do this in the state it is in (409)
+    ├── LeaseLost                another worker holds what this one was working on
     └── WarehouseError           ClickHouse said no
         ├── WarehouseUnavailable   cannot be reached, or timed out; trying again may help
         ├── WarehouseBusy          the embedded warehouse is open in another process
@@ -138,6 +141,12 @@ class BodyTooLarge(InputError):
 
     code = "body_too_large"
     http_status = 413
+
+
+class InventoryError(InputError):
+    """A manifest or data file of S3 Inventory is malformed, or differs from its checksum."""
+
+    code = "inventory"
 
 
 class NotSignedIn(SchoolhouseError):
@@ -263,6 +272,20 @@ class DatabaseError(SchoolhouseError):
     code = "database_unavailable"
     http_status = 503
     is_retryable = True
+
+
+class TransitionRefused(SchoolhouseError):
+    """A run or batch cannot do this in the state it is in."""
+
+    code = "transition_refused"
+    http_status = 409
+
+
+class LeaseLost(SchoolhouseError):
+    """Another worker holds the run or batch by now; what this one still wanted to write is dropped."""
+
+    code = "lease_lost"
+    http_status = 409
 
 
 class TooManyAttempts(SchoolhouseError):

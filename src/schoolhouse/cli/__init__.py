@@ -12,6 +12,7 @@ import typer
 
 from schoolhouse.cli import (
     chart,
+    backfill,
     console,
     demo,
     doctor,
@@ -19,6 +20,7 @@ from schoolhouse.cli import (
     flag,
     ingest,
     lake,
+    ingest,
     pipeline,
     query,
     serve,
@@ -56,6 +58,7 @@ def common(
 
 app.command()(demo.demo)
 app.command()(serve.serve)
+app.command()(backfill.worker)
 app.command()(ingest.ingest)
 app.command()(ingest.validate)
 app.command()(warehouse.reprocess)
@@ -65,6 +68,7 @@ app.command()(chart.export)
 app.command()(doctor.doctor)
 app.add_typer(warehouse.app, name="warehouse")
 app.add_typer(etl.app, name="etl")
+app.add_typer(backfill.app, name="backfill")
 app.add_typer(pipeline.app, name="pipeline")
 app.add_typer(xapi.app, name="xapi")
 app.add_typer(user.app, name="user")

@@ -168,12 +168,16 @@ class Load:
         *,
         source_file: str = "",
         limits: Mapping[str, Any] | None = None,
+        why: str = _WHY,
     ) -> None:
-        """Load what a SELECT of the caller's reads; it names the columns of `ingest`, and the load's own are bound."""
+        """Load what a SELECT of the caller's reads; it names the columns of `ingest`, and the load's own are bound.
+
+        `why` travels with the query, so that it can be found in `system.processes` and killed.
+        """
         self._warehouse.run(
             mapped_insert(sql),
             {**self._origin(source_file), **parameters},
-            why=_WHY,
+            why=why,
             limits=self._limits | MAPPED_SETTINGS | dict(limits or {}),
         )
 

@@ -17,6 +17,8 @@ from schoolhouse.settings import Settings
 from schoolhouse.web import (
     api,
     assets,
+    backfill_api,
+    backfill_pages,
     charts_api,
     dashboards,
     failures,
@@ -72,6 +74,8 @@ def create_app(settings: Settings, *, operator_token: str = "") -> FastAPI:
     app.include_router(operator_api.router)
     app.include_router(questions_api.router)
     app.include_router(dashboards.router)
+    app.include_router(backfill_api.router)
+    app.include_router(backfill_pages.router)
     app.include_router(pages.router)
     app.include_router(signing_in.router)
     app.include_router(assets.router)
