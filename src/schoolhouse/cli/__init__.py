@@ -18,6 +18,7 @@ from schoolhouse.cli import (
     etl,
     flag,
     ingest,
+    learner,
     pipeline,
     query,
     serve,
@@ -69,6 +70,7 @@ app.add_typer(xapi.app, name="xapi")
 app.add_typer(user.app, name="user")
 app.add_typer(token.app, name="token")
 app.add_typer(flag.app, name="flag")
+app.add_typer(learner.app, name="learner")
 app.add_typer(simulate.app, name="simulate")
 
 
