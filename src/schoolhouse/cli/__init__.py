@@ -20,7 +20,7 @@ from schoolhouse.cli import (
     flag,
     ingest,
     lake,
-    ingest,
+    learner,
     pipeline,
     query,
     serve,
@@ -74,6 +74,7 @@ app.add_typer(xapi.app, name="xapi")
 app.add_typer(user.app, name="user")
 app.add_typer(token.app, name="token")
 app.add_typer(flag.app, name="flag")
+app.add_typer(learner.app, name="learner")
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(lake.app, name="lake", short_help="The lake: hourly windows from Kafka into Delta tables.")
 

@@ -15,6 +15,7 @@ from schoolhouse.analytics.sections import SectionDirectory
 from schoolhouse.collect.xapi import Xapi
 from schoolhouse.settings import Settings
 from schoolhouse.web import (
+    admin,
     api,
     assets,
     backfill_api,
@@ -22,6 +23,7 @@ from schoolhouse.web import (
     charts_api,
     dashboards,
     failures,
+    metrics,
     operator_api,
     pages,
     questions_api,
@@ -68,6 +70,7 @@ def create_app(settings: Settings, *, operator_token: str = "") -> FastAPI:
         lifespan=lifespan,
     )
     app.state.schoolhouse = state
+    app.state.metrics = metrics.Metrics(settings)
     failures.install(app)
     app.include_router(api.router)
     app.include_router(charts_api.router)
@@ -78,8 +81,11 @@ def create_app(settings: Settings, *, operator_token: str = "") -> FastAPI:
     app.include_router(backfill_pages.router)
     app.include_router(pages.router)
     app.include_router(signing_in.router)
+    app.include_router(admin.router)
+    app.include_router(metrics.router)
     app.include_router(assets.router)
     app.include_router(xapi_router(statements))
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    app.add_middleware(metrics.Measured, metrics=app.state.metrics)
     app.add_middleware(Frame, listens_on=settings.web_host, public_url=settings.public_url)
     return app
