@@ -217,9 +217,8 @@ def main(seconds: float = 10.0, clients: int = 16, batch: int = 100) -> None:
     theirs = max(found["ralph, server"]["statements_per_second"], 1)
     for name in ("schoolhouse, embedded", "schoolhouse, server"):
         ratio = found[name]["statements_per_second"] / theirs
-        print(
-            f"{name} / ralph: {ratio:.1f} (promised {PROMISED_RATIO}: {'kept' if ratio >= PROMISED_RATIO else 'MISSED'})"
-        )
+        verdict = "kept" if ratio >= PROMISED_RATIO else "MISSED"
+        print(f"{name} / ralph: {ratio:.1f} (promised {PROMISED_RATIO}: {verdict})")
 
 
 if __name__ == "__main__":
