@@ -11,8 +11,8 @@ import sys
 import typer
 
 from schoolhouse.cli import (
-    chart,
     backfill,
+    chart,
     console,
     demo,
     doctor,

@@ -145,14 +145,13 @@ def storage(as_json: AsJson = False) -> None:
     if as_json:
         console.print_json([asdict(one) for one in held])
         return
-    columns = ["zone", "table", "rows", "files", "size", "days", "largest day", "oldest", "newest", "kept (days)"]
+    columns = ["table", "rows", "files", "size", "days", "largest day", "oldest", "newest", "kept (days)"]
     console.print_table(
         "the lake",
         columns,
         [
             (
-                one.zone,
-                one.table,
+                f"{one.zone}/{one.table}",
                 one.rows,
                 one.files,
                 console.size(one.size_bytes),
@@ -176,14 +175,13 @@ def cleanup(dry_run: DryRun = False, as_json: AsJson = False) -> None:
     if as_json:
         console.print_json([asdict(one) for one in expired])
         return
-    columns = ["zone", "table", "kept (days)", "before", "rows", "days", "size", "unnamed files", "cool", "hint"]
+    columns = ["table", "kept (days)", "before", "rows", "days", "size", "unnamed files", "cool", "hint"]
     console.print_table(
         "would go" if dry_run else "gone",
         columns,
         [
             (
-                one.zone,
-                one.table,
+                f"{one.zone}/{one.table}",
                 one.keep_days or "for ever",
                 one.before,
                 one.rows,

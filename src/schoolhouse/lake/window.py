@@ -1,8 +1,9 @@
-"""One window of one dataset: extract, transform, validate, load. Running it again does nothing; being killed loses nothing.
+"""One window of one dataset: extract, transform, validate, load. Running it again does nothing; being killed loses
+nothing.
 
 The plan with its offsets is recorded first. Each step then looks whether its table has this slice already, so whoever
-comes second, or after a kill, goes on where the first one stopped. The order of the steps is the order in which a reader
-may rely on them: what is in `processed` is in `raw`, and what is `done` is everywhere.
+comes second, or after a kill, goes on where the first one stopped. The order of the steps is the order in which a
+reader may rely on them: what is in `processed` is in `raw`, and what is `done` is everywhere.
 """
 
 from __future__ import annotations

@@ -99,4 +99,6 @@ def object_store(lake: Lake) -> Any:
 
     if lake.directory is not None:
         return LocalStore(lake.directory, mkdir=True)
-    return from_url(lake.root, config=lake.options)  # type: ignore[call-overload]
+    options = dict(lake.options)
+    client = {"allow_http": True} if options.pop("aws_allow_http", "") else {}
+    return from_url(lake.root, config=options, client_options=client)  # type: ignore[call-overload]
