@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,9 @@ class Broker:
         return f"127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        command = [str(Path(sys.executable).with_name("noida-db")), "start", "--data-dir", str(self.directory)]
+        binary = Path(str(files("noida_db"))) / "noida-db"  # the script of this name would leave it running when it ends
+        binary.chmod(0o755)
+        command = [str(binary), "start", "--data-dir", str(self.directory)]
         command += ["--only", "kafka", "--kafka-port", str(self.port)]
         quiet = subprocess.DEVNULL
         self.process = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet)
@@ -61,7 +63,8 @@ class Broker:
             future.result(timeout=30)
 
     def delete(self, *topics: str) -> None:
-        for future in AdminClient({"bootstrap.servers": self.address}).delete_topics(list(topics)).values():
+        client = AdminClient({"bootstrap.servers": self.address})
+        for future in client.delete_topics(list(topics)).values():
             future.result(timeout=30)
 
     def send(self, topic: str, messages: Iterable[tuple[datetime, bytes, int]]) -> int:

@@ -42,7 +42,7 @@ def window_done(settings: Settings, plan: Plan, done: Done) -> None:
     elif done.level in {"error", "warning"}:
         text = f"{subject} is loaded with quality level {done.level} and score {done.score}."
         _send(settings, "quality", text, plan, facts)
-    elif done.anomalies:
+    elif done.level == "info":
         _send(settings, "anomaly", f"{subject} is loaded, and looks unlike others.", plan, facts)
 
 

@@ -80,6 +80,8 @@ def plan(settings: Settings, topic: str, window: Window, known: Mapping[int, int
     spans = []
     for number in numbers:
         wanted = known.get(number, starts[number])
+        if wanted > marks[number].high:  # the topic was deleted and made anew
+            wanted = starts[number]
         start = max(wanted, marks[number].low)
         spans.append(Span(number, start, max(start, stops[number]), expired=start - wanted))
     return spans

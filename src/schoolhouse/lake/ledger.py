@@ -64,6 +64,7 @@ class Done:
     score: float | None = None
     level: str = "ok"
     anomalies: int = 0
+    schema_compliance: float | None = None
     failures: dict[str, int] = field(default_factory=dict)
     dimensions: dict[str, float] = field(default_factory=dict)
     tasks: dict[str, float] = field(default_factory=dict)
@@ -104,6 +105,7 @@ def schema() -> pl.Schema:
             "score": pl.Float64,
             "level": pl.String,
             "anomalies": pl.Int64,
+            "schema_compliance": pl.Float64,
             "failures": pl.String,
             "dimensions": pl.String,
             "tasks": pl.String,

@@ -40,7 +40,8 @@ def _of_datasets(datasets: list[DatasetUse]) -> Iterable[str]:
         "quality_score_min": ("score_min", "The lowest quality score of the last day."),
         "validation_failures": ("validation_failures", "Checks that failed in the last day."),
         "anomalies": ("anomalies", "Windows' anomalies in the last day."),
-        "schema_compliance_ratio": ("schema_compliance", "Messages that could be read, of all in the last day."),
+        "readable_ratio": ("readable", "Messages that could be read, of all in the last day."),
+        "schema_compliance_ratio": ("schema_compliance", "Columns with their right types, on the mean of the last day."),
         "quarantined_windows": ("quarantined_windows", "Windows held back in the last day."),
     }
     for name, (attribute, meaning) in described.items():

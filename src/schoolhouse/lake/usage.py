@@ -42,7 +42,8 @@ class DatasetUse:
     score_min: float | None
     validation_failures: int
     anomalies: int
-    schema_compliance: float | None  # messages that could be read / all
+    readable: float | None  # messages that could be read / all
+    schema_compliance: float | None  # columns that are there with their types / all
     dimensions: dict[str, float]  # mean score by dimension of quality
 
 
@@ -114,7 +115,8 @@ def _dataset(name: str, tries: pl.DataFrame) -> DatasetUse:
         score_min=_number(newest["score"].min()),
         validation_failures=sum(sum(json.loads(row).values()) for row in done["failures"]),
         anomalies=int(done["anomalies"].sum()),
-        schema_compliance=1 - poison / messages if messages else None,
+        readable=1 - poison / messages if messages else None,
+        schema_compliance=_number(newest["schema_compliance"].mean()),
         dimensions=_means([json.loads(row) for row in newest["dimensions"]]),
     )
 

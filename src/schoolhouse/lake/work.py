@@ -218,7 +218,10 @@ class Work:
             window_end=window.end,
             history=reports.history(Ledger(self.lake), self.plan.dataset, window),
         )
-        self.done.score, self.done.level = report.score, report.level
+        self.done.score, self.done.level, self.done.anomalies = report.score, report.level, report.anomalies
+        self.done.failures = {level: count for level, count in report.counts.items() if level != "ok" and count}
+        self.done.dimensions = report.dimension_scores
+        self.done.schema_compliance = report.schema_compliance
         return report
 
     def _count(self, fresh: pl.DataFrame) -> None:
