@@ -42,19 +42,15 @@ def values(count: int, start: datetime, *, first: int = 0) -> Iterator[tuple[int
         minute, second, ms = offset // 60_000, offset // 1000 % 60, offset % 1000
         topic = TOPICS[number % 5]
         easy, interval, known = 1.3 + number % 120 / 100, number % 30, number % 97 / 100
-        yield (
-            base + offset,
-            (
-                f'{{"event_id":"{number:08x}-0000-4000-8000-{number:012x}","user_id":"learner-{number * 7919 % LEARNERS}",'
-                f'"item_id":"item-{number * 31 % ITEMS}","session_id":"session-{number * 7919 % LEARNERS}-{start:%H}",'
-                f'"timestamp":"{clock}{minute:02}:{second:02}.{ms:03}Z","topic":"{topic}","correct":'
-                f'{"true" if number % 3 else "false"},"time_taken_ms":{800 + number % 39_000},"quality":{4 if number % 3 else 1},'
-                + _state("before", easy, interval, number, known)
-                + ","
-                + _state("after", easy, interval + 1, number + 1, known)
-                + "}"
-            ).encode(),
+        event = (
+            f'{{"event_id":"{number:08x}-0000-4000-8000-{number:012x}","user_id":"learner-{number * 7919 % LEARNERS}",'
+            f'"item_id":"item-{number * 31 % ITEMS}","session_id":"session-{number * 7919 % LEARNERS}-{start:%H}",'
+            f'"timestamp":"{clock}{minute:02}:{second:02}.{ms:03}Z","topic":"{topic}",'
+            f'"correct":{"true" if number % 3 else "false"},"time_taken_ms":{800 + number % 39_000},'
+            f'"quality":{4 if number % 3 else 1},'
         )
+        states = (_state("before", easy, interval, number, known), _state("after", easy, interval + 1, number + 1, known))
+        yield base + offset, (event + ",".join(states) + "}").encode()
 
 
 def _state(when: str, easy: float, interval: int, number: int, known: float) -> str:
@@ -125,7 +121,6 @@ def consume(address: str, directory: Path, hour: datetime) -> dict[str, Any]:
 
 def parquet(address: str, directory: Path, hour: datetime) -> dict[str, Any]:
     """The limit of writing: the window's processed rows, read from the table and written as one Parquet file."""
-    import polars as pl
 
     from schoolhouse.lake.tables import Table
     from schoolhouse.lake.zones import lake_of
@@ -205,7 +200,9 @@ def run_all(given: argparse.Namespace, directory: Path) -> None:
         tell("the window, broker to validated Delta", window)
         print("  seconds by task: " + ", ".join(f"{name} {value:.1f}" for name, value in window["tasks"].items()))
         again = measured("whole", broker.address, directory, START)
-        print(f"the same window again: {again['seconds']:.2f} s with imports (promised: under {PROMISED_NO_OP_SECONDS} s)")
+        print(
+            f"the same window again: {again['seconds']:.2f} s with imports (promised: under {PROMISED_NO_OP_SECONDS} s)"
+        )
         written = measured("parquet", broker.address, directory, START)
         print(f"write Parquet only: {written['rows'] / written['write_seconds']:,.0f} rows/s")
         rate = window["rows"] / window["seconds"]

@@ -35,7 +35,9 @@ class Broker:
         return f"127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        binary = Path(str(files("noida_db"))) / "noida-db"  # the script of this name would leave it running when it ends
+        binary = (
+            Path(str(files("noida_db"))) / "noida-db"
+        )  # the script of this name would leave it running when it ends
         binary.chmod(0o755)
         command = [str(binary), "start", "--data-dir", str(self.directory)]
         command += ["--only", "kafka", "--kafka-port", str(self.port)]

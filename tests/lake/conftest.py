@@ -26,9 +26,7 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 @pytest.fixture
 def lake_settings(broker: Broker, tmp_path: Path) -> Settings:
     """Settings of a lake in a directory, fed by the broker."""
-    return load_settings(
-        data_dir=tmp_path / "data", kafka_bootstrap_servers=broker.address, kafka_batch_messages=200
-    )
+    return load_settings(data_dir=tmp_path / "data", kafka_bootstrap_servers=broker.address, kafka_batch_messages=200)
 
 
 @pytest.fixture

@@ -144,9 +144,7 @@ def test_several_runners_of_the_same_windows_load_each_once(broker: Broker, lake
     assert rows_of("raw", "user_sessions").height == 60
 
 
-def test_working_on_a_window_again_replaces_its_rows_and_no_others(
-    broker: Broker, lake: Lake, rows_of: Rows
-) -> None:
+def test_working_on_a_window_again_replaces_its_rows_and_no_others(broker: Broker, lake: Lake, rows_of: Rows) -> None:
     events = attempts(50, START) + attempts(50, START + HOUR, first=50)
     broker.send("user.attempts", messages(events))
     window.run(lake, "user_attempts", FIRST)

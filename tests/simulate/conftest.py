@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -87,41 +80,12 @@ def lrs() -> Iterator[FakeLrs]:
         yield server
 
 
-@pytest.fixture(scope="session")
-def s3_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """MiniStack, which speaks S3."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    environment = {**os.environ, "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "LOG_LEVEL": "WARNING"}
-    log = tmp_path_factory.mktemp("ministack") / "log"
-    command = [str(Path(sys.executable).with_name("ministack"))]
-    with log.open("w") as output, subprocess.Popen(command, env=environment, stdout=output, stderr=output) as process:
-        url = f"http://127.0.0.1:{port}"
-        wait_for(f"{url}/_ministack/health")
-        yield url
-        process.terminate()
-        process.wait(timeout=30)
-
-
-def wait_for(url: str) -> None:
-    for _ in range(400):
-        try:
-            urllib.request.urlopen(url, timeout=1).close()
-        except urllib.error.HTTPError:
-            return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-        else:
-            return
-    raise TimeoutError(url)
-
-
 @pytest.fixture
-def bucket(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+def bucket(ministack: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """An empty bucket; the environment says where it is."""
     import boto3
 
-    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_url)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", ministack)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     name = f"campus-{uuid.uuid4().hex[:10]}"

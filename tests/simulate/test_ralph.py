@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulate.conftest import Aspects, example, wait_for
+from tests.ministack import wait_until_it_answers
+from tests.simulate.conftest import Aspects, example
 from tests.simulate.test_load_db import load
 
 pytestmark = pytest.mark.slow
@@ -52,7 +53,7 @@ def ralph(ralph_directory: Path, aspects: Aspects, tmp_path: Path) -> Iterator[s
     command = [programs / "python", "-m", "uvicorn", "ralph.api:app", "--host", "127.0.0.1", "--port", str(port)]
     log = (tmp_path / "ralph.log").open("w")
     with log, subprocess.Popen(command, env=environment, stdout=log, stderr=log) as process:
-        wait_for(f"http://127.0.0.1:{port}/__lbheartbeat__")
+        wait_until_it_answers(f"http://127.0.0.1:{port}/__lbheartbeat__")
         yield f"http://127.0.0.1:{port}/xAPI/statements"
         process.terminate()
         process.wait(timeout=30)

@@ -29,7 +29,9 @@ Again = Annotated[bool, typer.Option("--again", help="Work once more on what is 
 
 @app.command()
 def run(
-    window: Annotated[str, typer.Option("--window", help="The hour, such as 2024-01-31T14 (UTC); without it, what is due.")] = "",
+    window: Annotated[
+        str, typer.Option("--window", help="The hour, such as 2024-01-31T14 (UTC); without it, what is due.")
+    ] = "",
     dataset: Datasets = None,
     again: Again = False,
     catch_up: Annotated[int, typer.Option("--catch-up", min=1, help="Without --window: hours to look back.")] = 24,
@@ -118,8 +120,16 @@ def status(
     columns = ["dataset", "newest", "state", "score", "loaded", "open", "quarantined", "failed", "missing", "lag"]
     rows = [
         (
-            one.dataset, one.newest_loaded and f"{one.newest_loaded:%Y-%m-%d %H:%M}", one.newest_state or None,
-            one.newest_score, one.loaded, one.open, one.quarantined, one.failed, len(one.missing), one.lag,
+            one.dataset,
+            one.newest_loaded and f"{one.newest_loaded:%Y-%m-%d %H:%M}",
+            one.newest_state or None,
+            one.newest_score,
+            one.loaded,
+            one.open,
+            one.quarantined,
+            one.failed,
+            len(one.missing),
+            one.lag,
         )
         for one in standings
     ]
@@ -135,14 +145,21 @@ def storage(as_json: AsJson = False) -> None:
     if as_json:
         console.print_json([asdict(one) for one in held])
         return
-    columns = ["zone", "table", "rows", "files", "size", "days", "largest day", "oldest", "newest", "kept (days)"]
+    columns = ["table", "rows", "files", "size", "days", "largest day", "oldest", "newest", "kept (days)"]
     console.print_table(
         "the lake",
         columns,
         [
             (
-                one.zone, one.table, one.rows, one.files, console.size(one.size_bytes), one.partitions,
-                console.size(one.largest_partition_bytes), one.oldest, one.newest, one.keep_days or "for ever",
+                f"{one.zone}/{one.table}",
+                one.rows,
+                one.files,
+                console.size(one.size_bytes),
+                one.partitions,
+                console.size(one.largest_partition_bytes),
+                one.oldest,
+                one.newest,
+                one.keep_days or "for ever",
             )
             for one in held
         ],
@@ -158,14 +175,21 @@ def cleanup(dry_run: DryRun = False, as_json: AsJson = False) -> None:
     if as_json:
         console.print_json([asdict(one) for one in expired])
         return
-    columns = ["zone", "table", "kept (days)", "before", "rows", "days", "size", "unnamed files", "cool", "hint"]
+    columns = ["table", "kept (days)", "before", "rows", "days", "size", "unnamed files", "cool", "hint"]
     console.print_table(
         "would go" if dry_run else "gone",
         columns,
         [
             (
-                one.zone, one.table, one.keep_days or "for ever", one.before, one.rows, one.days,
-                console.size(one.size_bytes), one.unnamed_files, console.size(one.cool_bytes), one.storage_class,
+                f"{one.zone}/{one.table}",
+                one.keep_days or "for ever",
+                one.before,
+                one.rows,
+                one.days,
+                console.size(one.size_bytes),
+                one.unnamed_files,
+                console.size(one.cool_bytes),
+                one.storage_class,
             )
             for one in expired
         ],
@@ -221,7 +245,9 @@ def validate(
 def report(
     days: Annotated[int, typer.Option("--days", min=1, help="Days up to now (or --until).")] = 30,
     until: Annotated[str, typer.Option("--until", help="The day or hour before which to stop.")] = "",
-    html: Annotated[Path | None, typer.Option("--html", help="Also write the report, with plots, to this file.")] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Also write the report, with plots, to this file.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Tell how the lake did: windows, times, volumes, quality; as tables, JSON, or a page with plots.
@@ -245,8 +271,19 @@ def report(
         columns,
         [
             (
-                one.dataset, one.windows, one.failures, one.success_rate, one.messages, one.rows, one.duplicates,
-                one.late, one.poison, round(one.records_per_hour), one.seconds_mean, one.seconds_p95, one.score_mean,
+                one.dataset,
+                one.windows,
+                one.failures,
+                one.success_rate,
+                one.messages,
+                one.rows,
+                one.duplicates,
+                one.late,
+                one.poison,
+                round(one.records_per_hour),
+                one.seconds_mean,
+                one.seconds_p95,
+                one.score_mean,
                 one.anomalies,
             )
             for one in used.datasets

@@ -10,6 +10,6 @@ The path of a message, in order:
 - `window`, `work`    one window through all of this; `days`, `states` and `reports` are made on the way
 - `ledger`     what was planned and done
 
-`backfill` and `follow` run many windows, `dag` lets Airflow do it. `summary`, `usage`, `metrics`, `integrity` and `alerts`
-tell how the lake is; `retention`, `erasure` and `upkeep` keep it small; `clickhouse` lets SQL read it.
+`backfill` and `follow` run many windows, `dag` lets Airflow do it. `summary`, `usage`, `metrics`, `integrity` and
+`alerts` tell how the lake is; `retention`, `erasure` and `upkeep` keep it small; `clickhouse` lets SQL read it.
 """

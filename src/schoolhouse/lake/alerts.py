@@ -1,7 +1,7 @@
 """Alerts by webhook: a window failed, was quarantined, lost messages, or looks odd.
 
-The webhook gets one JSON object by POST, whose `text` is a sentence, as chat systems want it. It never holds a learner's
-identifier. An alert that cannot be delivered is logged and stops nothing.
+The webhook gets one JSON object by POST, whose `text` is a sentence, as chat systems want it. It never holds a
+learner's identifier. An alert that cannot be delivered is logged and stops nothing.
 """
 
 from __future__ import annotations
@@ -46,15 +46,23 @@ def window_done(settings: Settings, plan: Plan, done: Done) -> None:
         _send(settings, "anomaly", f"{subject} is loaded, and looks unlike others.", plan, facts)
 
 
+def deadline_missed(settings: Settings, *, minutes: int) -> None:
+    """An hour's run was not done in time."""
+    _post(settings, {"kind": "deadline", "text": f"An hour of the lake was not loaded within {minutes} minutes."})
+
+
 def _send(settings: Settings, kind: str, text: str, plan: Plan, facts: dict[str, Any]) -> None:
+    _post(settings, {"kind": kind, "text": text, "dataset": plan.dataset, "window": str(plan.window), **facts})
+
+
+def _post(settings: Settings, body: dict[str, Any]) -> None:
     url = settings.lake_alert_webhook.get_secret_value()
     if not url.startswith(("http://", "https://")):
         return
-    body = {"kind": kind, "text": text, "dataset": plan.dataset, "window": str(plan.window), **facts}
     request = urllib.request.Request(  # noqa: S310 - the scheme is checked above
         url, data=json.dumps(body).encode(), headers={"Content-Type": "application/json"}, method="POST"
     )
     try:
         urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS).close()  # noqa: S310
     except (urllib.error.URLError, OSError, ValueError) as error:
-        log.warning("an alert was not delivered", extra={"kind": kind, "reason": type(error).__name__})
+        log.warning("an alert was not delivered", extra={"kind": body["kind"], "reason": type(error).__name__})

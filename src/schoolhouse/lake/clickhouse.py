@@ -1,8 +1,8 @@
 """ClickHouse tables over the lake: SQL and charts join the datasets with `raw_events`.
 
-Nothing is copied. A table is a view with the engine's Delta reader inside, so it is always as new as the lake. A local lake is
-read from its directory, and so by the embedded engine alone, or by a server that sees the same directory under its
-`user_files`. A lake in a bucket is read with the credentials of a named collection, or of the server itself.
+Nothing is copied. A table is a view with the engine's Delta reader inside, so it is always as new as the lake. A local
+lake is read from its directory, and so by the embedded engine alone, or by a server that sees the same directory under
+its `user_files`. A lake in a bucket is read with the credentials of a named collection, or of the server itself.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from schoolhouse.lake.tables import Change, Table, number_in
-from schoolhouse.lake.transform import dataset_of
 from schoolhouse.lake.transform import daily as sums_of
+from schoolhouse.lake.transform import dataset_of
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable

@@ -1,7 +1,7 @@
 """From Kafka: which offsets belong to a window, and reading them into typed files on the local disk.
 
-A window `[start, end)` is a stretch of every partition's log: from where the window before it stopped (or, where none is
-known, from the first message that is not older than `start`) to the first message that is not older than `end`. The
+A window `[start, end)` is a stretch of every partition's log: from where the window before it stopped (or, where none
+is known, from the first message that is not older than `start`) to the first message that is not older than `end`. The
 stop is fixed and recorded before anything is read, so whoever reads a window, however often, reads the same messages. A
 message that is late stands behind the stop of its own hour, and comes with the hour that has it; so every message of
 the log is in exactly one window.
@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,7 +35,7 @@ _POLL_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of one partition's log: `[start, stop)`. Offsets before `start` that the broker deleted are `expired`."""
+    """A stretch of one partition's log, `[start, stop)`; before it the broker has deleted `expired` offsets."""
 
     partition: int
     start: int
@@ -257,5 +257,3 @@ class _PartitionReader:
         self.out.poison += len(order)
         self.out.unreadable.append(self.out.directory / f"poison-{name}")
         poison.write_parquet(self.out.unreadable[-1], compression="lz4", statistics=False)
-
-

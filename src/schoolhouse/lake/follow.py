@@ -1,7 +1,7 @@
 """Following: the current hour is kept fresh, a slice every few seconds, by the same code that loads whole windows.
 
-What was read is in the ledger, so a follower that is killed and started again goes on where it was, and a follower beside
-`lake run` shares the work. When an hour is over, its last slice closes it and its small files are joined.
+What was read is in the ledger, so a follower that is killed and started again goes on where it was, and a follower
+beside `lake run` shares the work. When an hour is over, its last slice closes it and its small files are joined.
 """
 
 from __future__ import annotations

@@ -44,9 +44,7 @@ def consumer(settings: Settings) -> Any:
     try:
         from confluent_kafka import Consumer, KafkaException
     except ImportError:
-        raise SettingsError(
-            "Kafka's client is not installed.", hint="pip install 'schoolhouse[kafka,lake]'."
-        ) from None
+        raise SettingsError("Kafka's client is not installed.", hint="pip install 'schoolhouse[kafka,lake]'.") from None
     if not settings.kafka_bootstrap_servers:
         raise SettingsError("KAFKA_BOOTSTRAP_SERVERS is empty.", hint="For example kafka-1:9092,kafka-2:9092.")
     try:
@@ -143,7 +141,9 @@ def offsets_at(opened: Any, topic: str, marks: Mapping[int, Watermarks], time: d
 
     milliseconds = int(time.timestamp() * 1000)
     with mapped_errors(topic):
-        found = opened.offsets_for_times([TopicPartition(topic, number, milliseconds) for number in marks], timeout=wait)
+        found = opened.offsets_for_times(
+            [TopicPartition(topic, number, milliseconds) for number in marks], timeout=wait
+        )
     offsets = {}
     for answer in found:
         if answer.error is not None:

@@ -1,8 +1,8 @@
 """What was planned and done, window by window: a Delta table beside the data, and the only truth about it.
 
-A window is loaded in slices, usually one. A slice is planned (its offsets are fixed), worked on, and done. While an hour
-is under way, or followed live, it gets further slices; the last one closes it. Working on a window again is a slice as
-well: it replaces the rows of all before it.
+A window is loaded in slices, usually one. A slice is planned (its offsets are fixed), worked on, and done. While an
+hour is under way, or followed live, it gets further slices; the last one closes it. Working on a window again is a
+slice as well: it replaces the rows of all before it.
 """
 
 from __future__ import annotations

@@ -18,7 +18,12 @@ Sample = tuple[dict[str, str], float | None]
 def exposition(lake: Lake) -> str:
     """Figures of the last day's windows, of the tables, and of what waits in Kafka."""
     used = usage(lake, _DAYS)
-    parts = [*_of_datasets(used.datasets), *_of_tasks(used.tasks), *_of_tables(summary(lake)), *_of_status(status(lake))]
+    parts = [
+        *_of_datasets(used.datasets),
+        *_of_tasks(used.tasks),
+        *_of_tables(summary(lake)),
+        *_of_status(status(lake)),
+    ]
     return "".join(parts)
 
 
@@ -41,7 +46,10 @@ def _of_datasets(datasets: list[DatasetUse]) -> Iterable[str]:
         "validation_failures": ("validation_failures", "Checks that failed in the last day."),
         "anomalies": ("anomalies", "Windows' anomalies in the last day."),
         "readable_ratio": ("readable", "Messages that could be read, of all in the last day."),
-        "schema_compliance_ratio": ("schema_compliance", "Columns with their right types, on the mean of the last day."),
+        "schema_compliance_ratio": (
+            "schema_compliance",
+            "Columns with their right types, on the mean of the last day.",
+        ),
         "quarantined_windows": ("quarantined_windows", "Windows held back in the last day."),
     }
     for name, (attribute, meaning) in described.items():
@@ -78,9 +86,11 @@ def _of_tables(held: list[Held]) -> Iterable[str]:
 def _of_status(standings: list[Standing]) -> Iterable[str]:
     lag = [({"dataset": one.dataset}, None if one.lag is None else float(one.lag)) for one in standings]
     yield _family("consumer_lag", "Messages that no window has read yet.", lag)
-    yield _family("windows_missing", "Hours of the last day that nobody loaded.", [
-        ({"dataset": one.dataset}, float(len(one.missing))) for one in standings
-    ])
+    yield _family(
+        "windows_missing",
+        "Hours of the last day that nobody loaded.",
+        [({"dataset": one.dataset}, float(len(one.missing))) for one in standings],
+    )
     newest: list[Sample] = [
         ({"dataset": one.dataset}, one.newest_loaded.timestamp() if one.newest_loaded else None) for one in standings
     ]

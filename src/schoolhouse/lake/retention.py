@@ -94,9 +94,7 @@ def _measure(table: Table, days: int, before: date | None) -> Expired:
             cold = dated.filter(pl.col("of") < now().date() - timedelta(days=cool))
             facts["cool_bytes"] = int(cold["size_bytes"].sum()) - facts["size_bytes"]
     hint = f"{_CLASSES[settings.lake_provider]} after {cool} days" if cool else ""
-    return Expired(
-        table.zone, table.name, days, before, unnamed_files=0, storage_class=hint, **facts
-    )
+    return Expired(table.zone, table.name, days, before, unnamed_files=0, storage_class=hint, **facts)
 
 
 def file_day(files: pl.DataFrame) -> pl.Expr:

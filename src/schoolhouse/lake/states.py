@@ -1,4 +1,5 @@
-"""The learners' last states (SM-2, BKT, IRT), which the next window starts from, as the table `processed/learner_states`.
+"""The learners' last states (SM-2, BKT, IRT), which the next window starts from, as the table
+`processed/learner_states`.
 
 Each slice adds the states that it changed. The first window of each day adds all that came before it as well, so that a
 window reads one such base and the changes since, however long the lake's history is. Of a key the newest attempt

@@ -1,8 +1,8 @@
 """Delta tables: opening, writing once, reading, and keeping them small. The one module that imports delta-rs.
 
-A write carries transactions: pairs of a name and a number that Delta keeps with the table. A writer looks at the numbers,
-prepares its rows, and commits **through the same snapshot that it looked at**. If another writer has committed a
-transaction of the same name in between, the commit fails, and everything is looked at again. So
+A write carries transactions: pairs of a name and a number that Delta keeps with the table. A writer looks at the
+numbers, prepares its rows, and commits **through the same snapshot that it looked at**. If another writer has committed
+a transaction of the same name in between, the commit fails, and everything is looked at again. So
 
 - a window's rows are in a table once, because their transaction's number is there already for whoever comes second;
 - rows that depend on others (a day's sums, an event that must be there once) are never made from an old view, because
@@ -222,7 +222,7 @@ class Table:
                 table.cleanup_metadata()
 
     def files(self) -> pl.DataFrame | None:
-        """The data files that the table names: path, size_bytes, num_records, modification_time, partition.*, min.* …"""
+        """The data files that the table names: path, size_bytes, num_records, partition.*, min.* …"""
         import polars as pl
 
         table = self.open()

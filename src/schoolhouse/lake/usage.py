@@ -127,9 +127,7 @@ def _number(value: Any) -> float | None:
 
 def _means(rows: list[dict[str, float]]) -> dict[str, float]:
     names = sorted({name for row in rows for name in row})
-    return {
-        name: sum(row[name] for row in rows if name in row) / sum(name in row for row in rows) for name in names
-    }
+    return {name: sum(row[name] for row in rows if name in row) / sum(name in row for row in rows) for name in names}
 
 
 def _tasks(done: pl.DataFrame) -> dict[str, float]:

@@ -1,8 +1,9 @@
-"""One window of one dataset: extract, transform, validate, load. Running it again does nothing; being killed loses nothing.
+"""One window of one dataset: extract, transform, validate, load. Running it again does nothing; being killed loses
+nothing.
 
 The plan with its offsets is recorded first. Each step then looks whether its table has this slice already, so whoever
-comes second, or after a kill, goes on where the first one stopped. The order of the steps is the order in which a reader
-may rely on them: what is in `processed` is in `raw`, and what is `done` is everywhere.
+comes second, or after a kill, goes on where the first one stopped. The order of the steps is the order in which a
+reader may rely on them: what is in `processed` is in `raw`, and what is `done` is everywhere.
 """
 
 from __future__ import annotations
@@ -81,15 +82,15 @@ def _topic(dataset: str) -> Topic:
     return topic
 
 
-def _plan(
-    lake: Lake, ledger: Ledger, topic: Topic, window: Window, standing: Standing, *, again: bool
-) -> Plan | None:
+def _plan(lake: Lake, ledger: Ledger, topic: Topic, window: Window, standing: Standing, *, again: bool) -> Plan | None:
     """The slice to work on: the one that is under way, or a new one; None when an open window has nothing new."""
     if standing.is_under_way and standing.plan is not None:
         return standing.plan
     if again:
         if standing.plan is None:
-            raise UsageError(f"The window {window} of {topic.dataset} was never loaded.", hint="Run it without --again.")
+            raise UsageError(
+                f"The window {window} of {topic.dataset} was never loaded.", hint="Run it without --again."
+            )
         last = standing.plan
         return ledger.plan(replace(last, number=last.number + 1, mode="again", closes=standing.state != OPEN))
     closes = now() >= window.end + timedelta(seconds=lake.settings.lake_grace_seconds)

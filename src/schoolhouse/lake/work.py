@@ -264,7 +264,11 @@ class Work:
         loaded = self.loaded
         if loaded is None:
             here = pl.col("window_start") == self.plan.window.start, pl.col("window_slice") == self.plan.number
-            loaded = self._scanned(self.processed, pl.Schema({**self.dataset.schema, **LOAD_COLUMNS})).filter(*here).collect()
+            loaded = (
+                self._scanned(self.processed, pl.Schema({**self.dataset.schema, **LOAD_COLUMNS}))
+                .filter(*here)
+                .collect()
+            )
         states.keep(self.lake, self.plan, loaded)
 
     def _report(self, report: QualityReport) -> None:
@@ -290,9 +294,7 @@ class Work:
         started, inside = time.perf_counter(), sum(self.done.tasks.values())
         yield
         others = sum(self.done.tasks.values()) - inside
-        self.done.tasks[task] = round(
-            self.done.tasks.get(task, 0.0) + time.perf_counter() - started - others, 4
-        )
+        self.done.tasks[task] = round(self.done.tasks.get(task, 0.0) + time.perf_counter() - started - others, 4)
 
 
 def day_of(column: str) -> list[pl.Expr]:

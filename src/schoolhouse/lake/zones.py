@@ -1,12 +1,12 @@
 """Where the lake is: its zones, the addresses of its tables, and how to reach its storage.
 
-    <bucket>/<base path>/raw/<dataset>/            messages as they came, typed
-                         processed/<dataset>/      rows of a dataset, each event once
-                         aggregated/<dataset>/     sums by learner and day
-                         quarantine/messages/      messages that nobody can read
-                         quarantine/<dataset>/     rows of windows that failed critically
-                         operations/windows/       what was planned and done, window by window
-                         operations/reports/       quality reports, as objects
+<bucket>/<base path>/raw/<dataset>/            messages as they came, typed
+                     processed/<dataset>/      rows of a dataset, each event once
+                     aggregated/<dataset>/     sums by learner and day
+                     quarantine/messages/      messages that nobody can read
+                     quarantine/<dataset>/     rows of windows that failed critically
+                     operations/windows/       what was planned and done, window by window
+                     operations/reports/       quality reports, as objects
 """
 
 from __future__ import annotations
@@ -99,4 +99,6 @@ def object_store(lake: Lake) -> Any:
 
     if lake.directory is not None:
         return LocalStore(lake.directory, mkdir=True)
-    return from_url(lake.root, config=lake.options)  # type: ignore[call-overload]
+    options = dict(lake.options)
+    client = {"allow_http": True} if options.pop("aws_allow_http", "") else {}
+    return from_url(lake.root, config=options, client_options=client)  # type: ignore[call-overload]
