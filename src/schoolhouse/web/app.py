@@ -21,6 +21,7 @@ from schoolhouse.web import (
     backfill_api,
     backfill_pages,
     charts_api,
+    custom_sql,
     dashboards,
     failures,
     lake_pages,
@@ -80,6 +81,7 @@ def create_app(settings: Settings, *, operator_token: str = "") -> FastAPI:
     app.include_router(dashboards.router)
     app.include_router(backfill_api.router)
     app.include_router(backfill_pages.router)
+    app.include_router(custom_sql.router)
     app.include_router(pages.router)
     app.include_router(signing_in.router)
     app.include_router(admin.router)

@@ -41,9 +41,12 @@ class Parameters:
         """Parameters as `as_json` wrote them."""
         try:
             found = json.loads(text)
-            return cls(pl.DataFrame(found["bkt"], schema=BKT_SCHEMA), pl.DataFrame(found["irt"], schema=IRT_SCHEMA))
-        except (ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
-            raise InputError("The file of model parameters cannot be read.", hint="Fit the models again.") from error
+            read = cls(pl.DataFrame(found["bkt"], schema=BKT_SCHEMA), pl.DataFrame(found["irt"], schema=IRT_SCHEMA))
+        except (ValueError, KeyError, TypeError, pl.exceptions.PolarsError):
+            read = None
+        if read is None or any(sum(table.null_count().row(0)) for table in (read.bkt, read.irt)):
+            raise InputError("The file of model parameters cannot be read.", hint="Fit the models again.")
+        return read
 
 
 def _looked_up(names: pl.Series, table: pl.DataFrame, key: str, defaults: dict[str, float]) -> pl.DataFrame:
