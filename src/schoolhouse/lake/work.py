@@ -28,9 +28,15 @@ MOMENT: Final = pl.Datetime("us", "UTC")
 LOAD_COLUMNS: Final = {"window_start": MOMENT, "window_slice": pl.Int32()}
 KAFKA_COLUMNS: Final = {"kafka_partition": pl.Int32(), "kafka_offset": pl.Int64(), "kafka_timestamp": MOMENT}
 DAY_COLUMNS: Final = {"year": pl.Int16(), "month": pl.Int8(), "day": pl.Int8()}
-POISON_SCHEMA: Final = pl.Schema(
-    {"topic": pl.String, **KAFKA_COLUMNS, "reason": pl.String, "value": pl.Binary, **LOAD_COLUMNS, **DAY_COLUMNS}
-)
+_POISON: Final[dict[str, Any]] = {
+    "topic": pl.String,
+    **KAFKA_COLUMNS,
+    "reason": pl.String,
+    "value": pl.Binary,
+    **LOAD_COLUMNS,
+    **DAY_COLUMNS,
+}
+POISON_SCHEMA: Final = pl.Schema(_POISON)
 
 
 def raw_schema(topic: Topic) -> pl.Schema:
