@@ -28,10 +28,12 @@ def running_ministack(directory: Path) -> Iterator[str]:
         subprocess.Popen([program], env=environment, stdout=log, stderr=log) as process,
     ):
         url = f"http://127.0.0.1:{port}"
-        wait_until_it_answers(f"{url}/_ministack/health")
-        yield url
-        process.terminate()
-        process.wait(timeout=30)
+        try:
+            wait_until_it_answers(f"{url}/_ministack/health")
+            yield url
+        finally:  # else leaving the block would wait for ever
+            process.terminate()
+            process.wait(timeout=30)
 
 
 def wait_until_it_answers(url: str) -> None:

@@ -97,3 +97,16 @@ def test_an_address_that_cannot_be_listened_on_is_bad_usage(campus_dir: Path, ho
     assert refused.returncode == 2
     assert says in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize("way", ["--host=0.0.0.0", "SCHOOLHOUSE_PUBLIC_URL"])
+def test_serve_reaches_nobody_beyond_this_machine_before_there_are_accounts(campus_dir: Path, way: str) -> None:
+    arguments, variables = ([way], {}) if way.startswith("--") else ([], {way: "https://learn.example"})
+    refused = subprocess.run(
+        schoolhouse("serve", "--port", "0", *arguments),
+        capture_output=True, text=True, cwd=campus_dir, env={**environment(campus_dir), **variables},
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert refused.returncode == 2
+    assert "There are no accounts yet" in refused.stderr
+    assert "schoolhouse user add" in refused.stderr

@@ -119,9 +119,14 @@ def _slug_host(platform: str) -> str:
     return re.sub(r"[^A-Za-z0-9.:_-]+", "-", host_of(platform))
 
 
+def platform_slug(platform: str, *, is_alone: bool) -> str:
+    """A platform in an address: its host, and a short hash where others share the host."""
+    host = _slug_host(platform)
+    return host if is_alone else f"{host}~{hashlib.sha256(platform.encode()).hexdigest()[:6]}"
+
+
 def _slug(section: Section, *, is_alone: bool) -> str:
-    slug = f"{section.section_id}@{_slug_host(section.platform)}"
-    return slug if is_alone else f"{slug}~{hashlib.sha256(section.platform.encode()).hexdigest()[:6]}"
+    return f"{section.section_id}@{platform_slug(section.platform, is_alone=is_alone)}"
 
 
 def find_section(readers: Readers, slug: str, *, who: str) -> Section:

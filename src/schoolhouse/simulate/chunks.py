@@ -50,6 +50,11 @@ class Lines:
         return self.lines.buffers()[2]
 
 
+def happenings(plan: Plan, chunk: Chunk) -> tuple[Story, list[Batch]]:
+    """What happens in a chunk, statement by statement, before it becomes lines: for truths about any chart."""
+    return _of_size(plan, chunk, stream(plan, "chunk", chunk.index))
+
+
 def make_chunk(plan: Plan, chunk: Chunk, layout: Layout = "jsonl") -> Lines:
     """Make one chunk.
 

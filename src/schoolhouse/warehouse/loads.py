@@ -26,6 +26,7 @@ from typing import Any, Final, Literal, Self
 
 from schoolhouse.errors import SchoolhouseError, WarehouseError
 from schoolhouse.warehouse.connection import Warehouse
+from schoolhouse.warehouse.mapping import MAPPED_SETTINGS, mapped_insert
 from schoolhouse.warehouse.statements import statement
 
 Route = Literal["file", "direct", "s3", "parquet", "worker", "backfill", "xapi", "reprocess"]
@@ -126,9 +127,10 @@ class Load:
     def add_file(self, path: Path, *, source_file: str) -> None:
         """Load a file of lines (plain, .gz or .zst) that the embedded engine reads by itself."""
         self._warehouse.run(
-            statement("insert_file_lines"),
+            mapped_insert(statement("read_file_lines")),
             {**self._origin(source_file), "path": str(path.resolve())},
             why=_WHY,
+            limits=self._limits | MAPPED_SETTINGS,
         )
 
     def add_lines(self, block: bytes, *, source_file: str, first_line: int) -> int:
@@ -166,10 +168,17 @@ class Load:
         *,
         source_file: str = "",
         limits: Mapping[str, Any] | None = None,
+        why: str = _WHY,
     ) -> None:
-        """Run an `INSERT INTO ingest … SELECT` of the caller's, the load's own columns bound beside `parameters`."""
+        """Load what a SELECT of the caller's reads; it names the columns of `ingest`, and the load's own are bound.
+
+        `why` travels with the query, so that it can be found in `system.processes` and killed.
+        """
         self._warehouse.run(
-            sql, {**self._origin(source_file), **parameters}, why=_WHY, limits=self._limits | dict(limits or {})
+            mapped_insert(sql),
+            {**self._origin(source_file), **parameters},
+            why=why,
+            limits=self._limits | MAPPED_SETTINGS | dict(limits or {}),
         )
 
     def _origin(self, source_file: str) -> dict[str, Any]:

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
+from urllib.parse import urlencode
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from schoolhouse.errors import (
     AccessRefused,
     NotFound,
+    NotSignedIn,
     SchoolhouseError,
     UsageError,
     WarehouseNotReady,
@@ -34,6 +36,7 @@ class ErrorFacts(BaseModel):
     message: str = Field(description="What happened.")
     hint: str = Field(description="What to do about it; may be empty.")
     retryable: bool = Field(description="Whether the same request may work later.")
+    place: tuple[int, int] | None = Field(None, description="Line and column in the SQL that was sent, from 1.")
 
 
 class ErrorBody(BaseModel):
@@ -69,9 +72,23 @@ def failure_response(
     status = status or error.http_status
     if status >= 500:
         log.warning("could not answer", extra={"path": request.url.path, "code": error.code, "status": status})
+    if isinstance(error, NotSignedIn) and request.method == "GET" and wants_page(request):
+        goal = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(f"/sign-in?{urlencode({'next': goal})}" if goal != "/" else "/sign-in", 303)
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers = {**(headers or {}), "WWW-Authenticate": "Bearer"}
     if not wants_page(request):
-        facts = ErrorFacts(code=error.code, message=error.message, hint=error.hint, retryable=error.is_retryable)
-        return JSONResponse(ErrorBody(error=facts).model_dump(), status_code=status, headers=headers)
+        facts = ErrorFacts(
+            code=error.code,
+            message=error.message,
+            hint=error.hint,
+            retryable=error.is_retryable,
+            place=getattr(error, "place", None),
+        )
+        body = ErrorBody(error=facts).model_dump(mode="json")
+        if facts.place is None:
+            del body["error"]["place"]
+        return JSONResponse(body, status_code=status, headers=headers)
     state = "not-set-up" if isinstance(error, WarehouseNotReady) else "error"
     title = "The warehouse is not set up" if state == "not-set-up" else _title(status)
     return render(request, "problem.html", {"error": error, "title": title, "state": state}, status, headers)
@@ -85,6 +102,8 @@ def wants_page(request: Request) -> bool:
 def _title(status: int) -> str:
     if status == HTTPStatus.NOT_FOUND:
         return "Not found"
+    if status == HTTPStatus.FORBIDDEN:
+        return "Not yours to see"
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         return "Not available right now"
     return "That did not work" if status < 500 else "Something went wrong"

@@ -4,6 +4,10 @@ Strict headers: the browser loads nothing from elsewhere and runs no inline scri
 this machine or the address that `serve` was told to listen on: otherwise a page elsewhere could point its own name
 at 127.0.0.1 and read through the visitor's browser.
 
+A request that changes something must come from a page of ours or from a program: browsers say where a request comes
+from (`Sec-Fetch-Site`, else `Origin`), and one from elsewhere is refused. With SameSite cookies that is all that is
+needed against forged requests, and forms carry no secret. The xAPI resource takes no cookies and is left out.
+
 What our own code fails at ends here too: in the log, and as an error without details.
 """
 
@@ -12,6 +16,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 from typing import Final
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -34,14 +39,15 @@ _HEADERS: Final = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 _LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Frame:
     """ASGI middleware around the whole app."""
 
-    def __init__(self, app: ASGIApp, *, listens_on: str) -> None:
+    def __init__(self, app: ASGIApp, *, listens_on: str, public_url: str = "") -> None:
         self._app = app
-        self._names = _LOCAL_NAMES | {listens_on.lower()}
+        self._names = _LOCAL_NAMES | {listens_on.lower(), (urlsplit(public_url).hostname or "localhost").lower()}
         # Listening beyond this machine means names that we cannot know.
         self._takes_any_host = not is_local(listens_on)
 
@@ -63,11 +69,8 @@ class Frame:
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        host = _host_name(Headers(scope=scope).get("host", ""))
-        if not self._takes_any_host and host not in self._names:
-            refusal = AccessRefused(
-                "This server does not answer to that name.", hint="Open it as 127.0.0.1 or localhost."
-            )
+        refusal = self._refusal(scope)
+        if refusal:
             await failure_response(Request(scope), refusal)(scope, receive, send_with_headers)
             return
         try:
@@ -77,6 +80,26 @@ class Frame:
             if has_begun:
                 raise  # the server cuts the answer off, so that nobody takes it for whole
             await unexpected_response(Request(scope))(scope, receive, send_with_headers)
+
+    def _refusal(self, scope: Scope) -> AccessRefused | None:
+        headers = Headers(scope=scope)
+        if not self._takes_any_host and _host_name(headers.get("host", "")) not in self._names:
+            return AccessRefused(
+                "This server does not answer to that name.",
+                hint="Open it as 127.0.0.1 or localhost, or set SCHOOLHOUSE_PUBLIC_URL.",
+            )
+        if scope["method"] in _SAFE_METHODS or scope["path"].startswith("/xAPI/") or _is_our_own(headers):
+            return None
+        return AccessRefused("The request comes from a page elsewhere.", hint="Use the pages of this server.")
+
+
+def _is_our_own(headers: Headers) -> bool:
+    """Whether a request that changes something comes from our own pages, or from a program that is no browser."""
+    site = headers.get("sec-fetch-site")
+    if site:
+        return site in {"same-origin", "none"}
+    origin = headers.get("origin")
+    return origin is None or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
 
 
 def is_local(host: str) -> bool:

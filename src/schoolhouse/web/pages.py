@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import RedirectResponse, Response
 
+from schoolhouse.accounts.people import Person
 from schoolhouse.analytics.overview import (
     COLOURS,
     SectionOverview,
@@ -17,14 +18,13 @@ from schoolhouse.analytics.overview import (
     section_overview,
     type_name,
 )
-from schoolhouse.analytics.sections import SectionFilter, SortKey, SortOrder, find_section, page_of
+from schoolhouse.analytics.sections import Section, SectionFilter, SortKey, SortOrder, page_of
+from schoolhouse.web.access import SectionViewer, SignedIn, ViewedSection, visible_sections
+from schoolhouse.web.dashboards import project_path, section_path
 from schoolhouse.web.state import AppState, state_of
 from schoolhouse.web.templates import render
 
 router = APIRouter(include_in_schema=False)
-
-# Before there is sign-in, every visitor is the same account.
-WHO = "web"
 
 _COLUMNS: tuple[tuple[SortKey, str, SortOrder], ...] = (
     ("title", "Section", "asc"),
@@ -57,10 +57,9 @@ class ListAddress(BaseModel):
 
 
 @router.get("/")
-def sections(request: Request, address: Annotated[ListAddress, Query()]) -> Response:
+def sections(request: Request, address: Annotated[ListAddress, Query()], person: SignedIn) -> Response:
     """The list of sections."""
-    state = state_of(request)
-    listing = state.directory.listing(who=WHO)
+    listing = visible_sections(state_of(request).directory.listing(who=person.name), person)
     wanted = SectionFilter(text=address.q, sort=address.sort, order=address.order, page=address.page)
     page = page_of(listing, wanted)
     columns = [
@@ -90,24 +89,31 @@ def sections_moved() -> Response:
 
 
 @router.get("/sections/{slug}")
-def section(request: Request, slug: str) -> Response:
+def section(request: Request, slug: str, person: SectionViewer, found: ViewedSection) -> Response:
     """The overview of one section."""
     state = state_of(request)
-    found = find_section(state.readers, slug, who=WHO)
     if found.slug != slug:
         return _to_section(found.slug)
-    overview = section_overview(state.readers, found, who=WHO)
-    facts = {"section": found, "overview": overview, "tables": _tables(overview), "colours": COLOURS}
+    overview = section_overview(state.readers, found, who=person.name)
+    facts = {
+        "section": found,
+        "overview": overview,
+        "tables": _tables(overview),
+        "colours": COLOURS,
+        "analytics_link": section_path(found.slug),
+        "project_link": _project_link(found, person),
+    }
     if overview.events:
         facts["chart"] = events_by_type_chart(overview)
         facts["scripts"] = _chart_scripts(state)
     return render(request, "section.html", facts)
 
 
-@router.get("/sections/{slug}/insights")
-def insights(request: Request, slug: str) -> Response:
-    """An address that other systems link to."""
-    return _to_section(find_section(state_of(request).readers, slug, who=WHO).slug)
+def _project_link(section: Section, person: Person) -> str:
+    """Where the project of the section lives, for people who may see it."""
+    if not section.project_id or not person.may_see_project(section.platform, section.project_id):
+        return ""
+    return project_path(f"{section.project_id}@{section.slug.partition('@')[2]}")
 
 
 def _to_section(slug: str) -> Response:

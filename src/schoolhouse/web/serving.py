@@ -7,19 +7,23 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
 
+from schoolhouse.accounts.people import has_accounts
+from schoolhouse.backfill.worker import Worker
+from schoolhouse.database import open_database
 from schoolhouse.errors import UsageError
 from schoolhouse.settings import Settings
 from schoolhouse.warehouse.connection import open_warehouse
 from schoolhouse.warehouse.migrations import require_current
+from schoolhouse.web.access import is_open_without_accounts
 from schoolhouse.web.app import create_app
-from schoolhouse.web.frame import is_local
 from schoolhouse.web.running import announced
 
 log = logging.getLogger(__name__)
@@ -35,13 +39,29 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     Raises:
         WarehouseNotReady: there is no warehouse, or migrations are pending.
         WarehouseBusy: another process holds the embedded warehouse.
-        UsageError: the address cannot be listened on.
+        UsageError: the address cannot be listened on, or it reaches beyond this machine and nobody has an account.
     """
     # One handle stays open, so that the embedded engine does not stop and start between questions.
     with open_warehouse(settings, role="reader", who="serve") as warehouse:
         require_current(warehouse)
         with _listen(settings.web_host, settings.web_port) as listener:
+            _require_accounts(settings)
             _run(settings, listener, announce)
+
+
+def _require_accounts(settings: Settings) -> None:
+    """Without accounts everybody who reaches the pages is the operator, so nobody but this machine may reach them."""
+    if is_open_without_accounts(settings):
+        return
+    engine = open_database(settings)
+    try:
+        if not has_accounts(engine):
+            raise UsageError(
+                "There are no accounts yet, and the pages would be reached from beyond this machine.",
+                hint="Make one first: `schoolhouse user add NAME --role admin`. Or listen on 127.0.0.1.",
+            )
+    finally:
+        engine.dispose()
 
 
 def server_for(app: FastAPI) -> uvicorn.Server:
@@ -61,22 +81,34 @@ def _run(settings: Settings, listener: socket.socket, announce: Callable[[str], 
     token = secrets.token_urlsafe(32)
     app = create_app(settings, operator_token=token)
     app.state.schoolhouse.assets.make_vega_in_background()
-    if not is_local(settings.web_host):
-        log.warning(
-            "listening beyond this machine, without sign-in: whoever reaches the address can read everything",
-            extra={"host": settings.web_host},
-        )
     address = _address(settings.web_host, listener)
     # uvicorn raises the signal that stopped it again when it is done: as an exit, not as a sudden death.
     before = signal.signal(signal.SIGTERM, _exit)
     try:
-        with announced(settings, address, token):
+        with announced(settings, address, token), backfill_workers(settings):
             announce(address)
             server_for(app).run(sockets=[listener])
     except KeyboardInterrupt:
         log.info("stopped")
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def backfill_workers(settings: Settings) -> Iterator[None]:
+    """The workers of backfills, for the time of the block."""
+    if not settings.backfill_workers:
+        yield
+        return
+    engine = open_database(settings)
+    worker = Worker(engine, settings, threads=settings.backfill_workers)
+    worker.start()
+    try:
+        yield
+    finally:
+        worker.stop()
+        worker.join()
+        engine.dispose()
 
 
 def _exit(_signal: int, _frame: FrameType | None) -> None:

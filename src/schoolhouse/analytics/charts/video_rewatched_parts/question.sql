@@ -1,0 +1,56 @@
+-- Parts watched again
+-- Which parts of the videos do learners watch more than once?
+SELECT
+    video,
+    coalesce(nullIf(any(blocks.title), ''), nullIf(extract(video, '([^/@]+)/?$'), ''), video) AS title,
+    part * 10 AS part_start,
+    count() AS viewers,
+    countIf(played_ms > 10000) AS rewatchers,
+    rewatchers / viewers AS rewatch_rate
+FROM
+(
+    SELECT
+        video,
+        user_id,
+        part,
+        sum(least(stretch.2, (part + 1) * 10000) - greatest(stretch.1, part * 10000)) AS played_ms
+    FROM
+    (
+        SELECT
+            ifNull(video_url, object_id) AS video,
+            user_id,
+            arraySort(groupArray((
+                timestamp,
+                event_id,
+                endsWith(verb_id, '/played'),
+                toInt64(round(1000 * least(14400, greatest(0, coalesce(video_seek_from, video_time, 0))))),
+                coalesce(video_seek_from, video_time) IS NOT NULL))) AS acts,
+            arrayFilter(
+                stretch -> stretch.2 > stretch.1,
+                arrayMap(
+                    (act, next) -> if(act.3 AND act.5 AND NOT next.3 AND next.5, (act.4, next.4), (0, 0)),
+                    arrayPopBack(acts),
+                    arrayPopFront(acts))) AS stretches
+        FROM raw_events FINAL
+        WHERE section_id IN {section_ids:Array(UInt64)} AND platform = {platform:String}
+        AND timestamp >= {since:DateTime64(3, 'UTC')} AND timestamp < {until:DateTime64(3, 'UTC')}
+            AND event_type = 'video' AND user_id != ''
+            AND (empty({pages:Array(String)}) OR toString(page_id) IN {pages:Array(String)})
+        -- a learner of two sections may watch in both at a time
+        GROUP BY video, user_id, section_id
+    )
+    ARRAY JOIN stretches AS stretch
+    ARRAY JOIN range(toUInt32(intDiv(stretch.1, 10000)), toUInt32(intDiv(stretch.2 + 9999, 10000))) AS part
+    GROUP BY video, user_id, part
+) AS played
+LEFT JOIN
+(
+    SELECT location, argMax(display_name, time_last_dumped) AS title
+    FROM course_blocks
+    WHERE course_key IN {course_keys:Array(String)}
+    GROUP BY location
+) AS blocks ON blocks.location = extract(played.video, '([^/]+)$')
+GROUP BY video, part
+HAVING viewers >= {min_group:UInt32} AND rewatchers > 0
+ORDER BY rewatchers DESC, video, part_start
+LIMIT {top:UInt32}

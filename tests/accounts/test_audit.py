@@ -1,0 +1,35 @@
+"""The record of who saw and ran what."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine
+
+from schoolhouse.accounts.audit import AuditLog
+
+
+def test_acts_and_looks_are_read_newest_first(engine: Engine) -> None:
+    audit = AuditLog(engine)
+    audit.saw("ann", "section 42@torus.example", "/sections/42@torus.example")
+    audit.did("bo", "query", "section 43@torus.example", "SELECT count() FROM raw_events", seconds=0.5)
+    audit.close()
+    assert {(entry.who, entry.action) for entry in audit.entries()} == {("ann", "view"), ("bo", "query")}
+    [ran] = audit.entries(who="bo")
+    assert (ran.subject, ran.outcome, ran.seconds) == ("section 43@torus.example", "ok", 0.5)
+    assert audit.entries(action="view")[0].detail == "/sections/42@torus.example"
+
+
+def test_what_looks_like_a_learner_or_a_secret_is_not_kept(engine: Engine) -> None:
+    audit = AuditLog(engine)
+    audit.did("ann", "query", detail="SELECT 1 WHERE user_id = 'kim@school.example' -- password=hunter2")
+    [entry] = audit.entries()
+    assert "kim@school.example" not in entry.detail
+    assert "hunter2" not in entry.detail
+
+
+def test_old_entries_can_be_forgotten(engine: Engine) -> None:
+    audit = AuditLog(engine)
+    audit.did("ann", "sign-in")
+    [entry] = audit.entries()
+    assert audit.forget_before(entry.at) == 0
+    assert audit.forget_before(entry.at + 1) == 1
+    assert audit.entries() == []
