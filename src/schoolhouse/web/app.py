@@ -24,6 +24,7 @@ from schoolhouse.web import (
     custom_sql,
     dashboards,
     failures,
+    lake_pages,
     metrics,
     operator_api,
     pages,
@@ -84,6 +85,7 @@ def create_app(settings: Settings, *, operator_token: str = "") -> FastAPI:
     app.include_router(pages.router)
     app.include_router(signing_in.router)
     app.include_router(admin.router)
+    app.include_router(lake_pages.router)
     app.include_router(metrics.router)
     app.include_router(assets.router)
     app.include_router(xapi_router(statements))
