@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from schoolhouse.simulate import openedx, torus
@@ -290,7 +291,7 @@ def page_views_by_day(campus: Campus) -> Rows:
 def page_path(campus: Campus) -> Rows:
     moves: dict[tuple[str, str], list[int]] = defaultdict(list)
     for who, views in _group(campus.views, lambda event: event.who).items():
-        for now, after in zip(views, views[1:], strict=False):
+        for now, after in pairwise(views):
             if after.at - now.at <= 30 * 60_000 and after.page != now.page:
                 moves[now.page, after.page].append(who)
     return [

@@ -76,14 +76,19 @@ def test_the_engine_does_not_read_by_itself(pseudonymous: Warehouse, tmp_path: P
         pytest.raises(SettingsError, match="with their actors"),
         start_load(pseudonymous, route="s3", source="s") as under_way,
     ):
-        under_way.add_select("INSERT INTO ingest (line) SELECT 'x'", {})
+        under_way.add_select("SELECT 'x' AS line", {})
     assert not pseudonymous.ask("SELECT count() FROM raw_events", why="tests").value()
 
 
 def test_a_source_that_is_declared_pseudonymous_may_be_read(pseudonymous: Warehouse) -> None:
     pseudonymous.settings = pseudonymous.settings.model_copy(update={"s3_source_is_pseudonymous": True})
     with start_load(pseudonymous, route="s3", source="s") as under_way:
-        under_way.add_select("INSERT INTO ingest (line, load_id) SELECT 'x', {load_id:UInt64}", {})
+        columns = (
+            "{source_file:String} AS source_file, {source_etag:String} AS source_etag, toUInt32(1) AS source_line,"
+            " {load_id:UInt64} AS load_id, toDateTime64({received_at:String}, 9, 'UTC') AS received_at,"
+            " {max_line_bytes:UInt32} AS max_line_bytes, toUInt8(0) AS is_rebuild"
+        )
+        under_way.add_select(f"SELECT 'x' AS line, {columns}", {})
     assert under_way.summary.rejected == {"not_json": 1}
 
 

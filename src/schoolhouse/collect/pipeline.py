@@ -23,7 +23,7 @@ from dataclasses import asdict, replace
 from types import TracebackType
 from typing import Any, Final, Self
 
-from schoolhouse.collect.spool import LEASE_SECONDS, Batch, Bundle, Spool, SpoolStats, read_stats
+from schoolhouse.collect.spool import LEASE_SECONDS, Batch, Bundle, Condition, Spool, SpoolStats, read_stats
 from schoolhouse.collect.uploaders import Uploader, make_uploader
 from schoolhouse.errors import SchoolhouseError, UploadFailed
 from schoolhouse.settings import Settings
@@ -79,8 +79,8 @@ class Pipeline:
         for thread in self._threads:
             thread.start()
 
-    def send(self, *bundles: Bundle) -> None:
-        """Accept bundles, all or none; they are on the disk when this returns.
+    def send(self, *bundles: Bundle, condition: Condition | None = None) -> None:
+        """Accept bundles, all or none, unless the condition has an error; they are on the disk when this returns.
 
         Raises:
             SpoolFull: too much waits already; try again later.
@@ -90,7 +90,7 @@ class Pipeline:
             raise UploadFailed("The pipeline has been stopped.")
         if self._pseudonyms:
             bundles = tuple(replace(bundle, body=self._pseudonyms.lines(bundle.body)) for bundle in bundles)
-        self._spool.accept(bundles)
+        self._spool.accept(bundles, condition)
         self._news.set()
 
     def drain(self, timeout_seconds: float) -> bool:

@@ -19,6 +19,7 @@ from schoolhouse.collect.patterns import IRI, TIME
 from schoolhouse.collect.patterns import UUID as UUID_PATTERN
 from schoolhouse.collect.splicing import authority_json
 from schoolhouse.collect.statement_reader import Filters, Found, Page, StatementReader
+from schoolhouse.collect.statement_spool import StatementSpool
 from schoolhouse.collect.statement_store import Request, StatementStore, check_ids, receive
 from schoolhouse.collect.validation import VOIDED, Actor, Statement, read_actor, read_body
 from schoolhouse.errors import AccessRefused, BodyTooLarge, InvalidStatement, NotSignedIn, NotSupported, UsageError
@@ -44,13 +45,17 @@ class Question:
 
 
 class Xapi:
-    """The xAPI resource over one warehouse, which is opened with the first request; `close` it at the end."""
+    """The xAPI resource over one warehouse, which is opened with the first request; `close` it at the end.
+
+    In mode direct statements go straight to the warehouse; in the other modes the pipeline carries them as bundles.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.clients = Clients(settings.credentials_file)
         self._pseudonyms = pseudonyms_for(settings)
-        self._store = StatementStore(settings)
+        is_direct = settings.etl_mode == "direct"
+        self._store: StatementStore | StatementSpool = (StatementStore if is_direct else StatementSpool)(settings)
         self._reader = StatementReader(settings)
 
     def close(self) -> None:

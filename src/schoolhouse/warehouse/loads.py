@@ -26,6 +26,7 @@ from typing import Any, Final, Literal, Self
 
 from schoolhouse.errors import SchoolhouseError, WarehouseError
 from schoolhouse.warehouse.connection import Warehouse
+from schoolhouse.warehouse.mapping import MAPPED_SETTINGS, mapped_insert
 from schoolhouse.warehouse.pseudonyms import is_pseudonymous, pseudonyms_of, require_pseudonymous_source
 from schoolhouse.warehouse.statements import statement
 
@@ -129,9 +130,10 @@ class Load:
         """Load a file of lines (plain, .gz or .zst) that the embedded engine reads by itself."""
         require_pseudonymous_source(self._warehouse)
         self._warehouse.run(
-            statement("insert_file_lines"),
+            mapped_insert(statement("read_file_lines")),
             {**self._origin(source_file), "path": str(path.resolve())},
             why=_WHY,
+            limits=self._limits | MAPPED_SETTINGS,
         )
 
     def add_lines(self, block: bytes, *, source_file: str, first_line: int) -> int:
@@ -171,14 +173,21 @@ class Load:
         *,
         source_file: str = "",
         limits: Mapping[str, Any] | None = None,
+        why: str = _WHY,
     ) -> None:
-        """Run an `INSERT INTO ingest … SELECT` of the caller's, the load's own columns bound beside `parameters`.
+        """Load what a SELECT of the caller's reads; it names the columns of `ingest`, and the load's own are bound.
 
-        Raises SettingsError where the warehouse takes pseudonyms only and the source is not declared to hold them.
+        `why` travels with the query, so that it can be found in `system.processes` and killed.
+
+        Raises:
+            SettingsError: the warehouse takes pseudonyms only, and the source is not declared to hold them.
         """
         require_pseudonymous_source(self._warehouse)
         self._warehouse.run(
-            sql, {**self._origin(source_file), **parameters}, why=_WHY, limits=self._limits | dict(limits or {})
+            mapped_insert(sql),
+            {**self._origin(source_file), **parameters},
+            why=why,
+            limits=self._limits | MAPPED_SETTINGS | dict(limits or {}),
         )
 
     def _origin(self, source_file: str) -> dict[str, Any]:

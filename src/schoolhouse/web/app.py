@@ -18,7 +18,10 @@ from schoolhouse.web import (
     admin,
     api,
     assets,
+    backfill_api,
+    backfill_pages,
     charts_api,
+    custom_sql,
     dashboards,
     failures,
     metrics,
@@ -75,6 +78,9 @@ def create_app(settings: Settings, *, operator_token: str = "") -> FastAPI:
     app.include_router(operator_api.router)
     app.include_router(questions_api.router)
     app.include_router(dashboards.router)
+    app.include_router(backfill_api.router)
+    app.include_router(backfill_pages.router)
+    app.include_router(custom_sql.router)
     app.include_router(pages.router)
     app.include_router(signing_in.router)
     app.include_router(admin.router)

@@ -35,7 +35,7 @@ def _environment() -> Environment:
         loader=FunctionLoader(_source), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(
-        number=_number, time=_time, type_name=type_name, milliseconds=_milliseconds, percent=_percent, bytes=_bytes
+        number=_number, time=_time, type_name=type_name, milliseconds=_milliseconds, percent=_percent, size=_size
     )
     return environment
 
@@ -48,7 +48,7 @@ def _number(value: int) -> str:
     return f"{value:,}"
 
 
-def _bytes(size_bytes: float) -> str:
+def _size(size_bytes: float) -> str:
     for unit in ("B", "kB", "MB", "GB"):
         if size_bytes < 1000:
             return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
