@@ -121,6 +121,18 @@ class Settings(BaseSettings):
         description="Months that the record of loads is kept; 0: for ever.",
     )
 
+    pseudonym_key: SecretStr = Field(
+        SecretStr(""),
+        validation_alias="LEARNER_PSEUDONYM_KEY",
+        description="Secret of 32 characters or more that makes pseudonyms of actors, where `warehouse setup "
+        "--pseudonymous` chose them. Empty: learner-pseudonyms.key under SCHOOLHOUSE_DATA_DIR, if it is there.",
+    )
+    s3_source_is_pseudonymous: bool = Field(
+        False,
+        validation_alias="S3_SOURCE_IS_PSEUDONYMOUS",
+        description="The bundles hold pseudonyms already, so that ClickHouse may read them into such a warehouse.",
+    )
+
     # --- S3, SQS and the ETL; AWS's own names work as everywhere (AWS_ACCESS_KEY_ID, AWS_PROFILE, roles…) ---
     environment: str = Field(
         "dev",
