@@ -8,9 +8,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -86,20 +84,6 @@ def lab(backfill_settings: Settings, bucket: str) -> Iterator[Lab]:  # noqa: F81
     engine = open_database(backfill_settings)
     yield Lab(engine, backfill_settings, bucket)
     engine.dispose()
-
-
-@pytest.fixture
-def ministack_process(ministack: str) -> int:  # noqa: F811
-    """The process of MiniStack, a child of this one."""
-    port = f"GATEWAY_PORT={ministack.rpartition(':')[2]}".encode()
-    for directory in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if (
-                port in (directory / "environ").read_bytes().split(b"\0")
-                and b"ministack" in (directory / "cmdline").read_bytes()
-            ):
-                return int(directory.name)
-    raise LookupError(ministack)
 
 
 @pytest.fixture
