@@ -49,9 +49,11 @@ def values(count: int, start: datetime, *, first: int = 0) -> Iterator[tuple[int
             f'"correct":{"true" if number % 3 else "false"},"time_taken_ms":{800 + number % 39_000},'
             f'"quality":{4 if number % 3 else 1},'
         )
-        before = _state("before", easy, interval, number, known)
-        after = _state("after", easy, interval + 1, number + 1, known)
-        yield base + offset, f"{event}{before},{after}}}".encode()
+        states = (
+            _state("before", easy, interval, number, known),
+            _state("after", easy, interval + 1, number + 1, known),
+        )
+        yield base + offset, (event + ",".join(states) + "}").encode()
 
 
 def _state(when: str, easy: float, interval: int, number: int, known: float) -> str:

@@ -54,7 +54,7 @@ def _of_datasets(datasets: list[DatasetUse]) -> Iterable[str]:
     }
     for name, (attribute, meaning) in described.items():
         yield _family(name, meaning, [({"dataset": one.dataset}, getattr(one, attribute)) for one in datasets])
-    dimensions = [
+    dimensions: list[Sample] = [
         ({"dataset": one.dataset, "dimension": name}, value)
         for one in datasets
         for name, value in one.dimensions.items()
