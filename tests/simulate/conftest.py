@@ -15,14 +15,11 @@ from schoolhouse.settings import load_settings
 from schoolhouse.warehouse import migrations
 from schoolhouse.warehouse.connection import Warehouse, open_warehouse
 from tests.conftest import Server
+from tests.ralph import TABLE
 from tests.simulate.fake_lrs import FakeLrs, fake_lrs
 
 SINK = ("course_overviews", "course_blocks", "object_tag", "taxonomy", "tag", "external_id", "user_profile")
 SINK += ("course_enrollment",)
-_STATEMENTS = """
-    CREATE TABLE {database}.xapi_events_all (event_id UUID, emission_time DateTime64(6), event String)
-    ENGINE = ReplacingMergeTree ORDER BY (emission_time, event_id)
-"""
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,7 @@ def aspects(stand_in: Server, tmp_path: Path) -> Iterator[Aspects]:
     made = Aspects(stand_in, f"xapi_{name}", f"sink_{name}", open_warehouse(settings))
     for database in (made.xapi, made.sink):
         made.warehouse.run(f"CREATE DATABASE {database}", why="test")
-    made.warehouse.run(_STATEMENTS.format(database=made.xapi), why="test")
+    made.warehouse.run(TABLE.format(database=made.xapi), why="test")
     for migration in migrations.available():
         table = migration.name.removeprefix("create_")
         if table in SINK:

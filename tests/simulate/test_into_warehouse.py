@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -40,6 +41,13 @@ _VIDEOS = """
 """
 
 
+_EXPERIMENTS = """
+    SELECT section_id, condition_code AS condition, countIf(raw_event_type = 'experiment') AS learners,
+           countIf(raw_event_type != 'experiment') AS attributions
+    FROM experiment_attributions FINAL GROUP BY section_id, condition
+"""
+
+
 def section_ids(warehouse: Warehouse) -> dict[int, int | str]:
     """What the truth calls each section, by the warehouse's number."""
     rows = warehouse.ask("SELECT section_id, key FROM sections FINAL", why="test").rows
@@ -68,6 +76,7 @@ def check(warehouse: Warehouse, plan: Plan, summary: LoadSummary, truth: dict[st
         assert found[key][:2] == (attempts, people)
         assert found[key][2] == pytest.approx(mean, abs=1e-9)
     assert by_key(rows(_VIDEOS), 2) == by_key(truth["videos"], 2)
+    assert by_key(rows(_EXPERIMENTS), 2) == by_key(truth["experiments"], 2)
 
 
 def by_key(rows: list[dict[str, Any]], width: int) -> dict[tuple[Any, ...], tuple[Any, ...]]:
@@ -76,7 +85,7 @@ def by_key(rows: list[dict[str, Any]], width: int) -> dict[tuple[Any, ...], tupl
 
 
 def test_the_warehouse_answers_what_the_truth_says(tables: Warehouse, dialect: str) -> None:
-    plan = small_plan(dialect, flaws=FLAWS, statements=20_000)
+    plan = small_plan(dialect, flaws=replace(FLAWS, too_long=0.0005), statements=20_000)
     summary, truth = load_statements(tables, plan)
     check(tables, plan, summary, json.loads(json.dumps(truth.as_dict())))
 

@@ -36,6 +36,7 @@ def statements(
     skewed_clocks: Annotated[float, typer.Option(min=0, max=1, help="Share of enrolments with a wrong clock.")] = 0.0,
     malformed: Annotated[float, typer.Option(min=0, max=1, help="Share of lines that are no statement.")] = 0.0,
     missing_fields: Annotated[float, typer.Option(min=0, max=1, help="Share of lines that lack a part.")] = 0.0,
+    too_long: Annotated[float, typer.Option(min=0, max=0.01, help="Share of lines of a megabyte.")] = 0.0,
     rate: Annotated[list[str] | None, typer.Option(help="Another rate, as name=value; may be repeated.")] = None,
     quirks: Annotated[
         bool, typer.Option("--quirks", help="Torus statements with Torus's departures from xAPI.")
@@ -67,6 +68,7 @@ def statements(
             skewed_clocks=skewed_clocks,
             malformed=malformed,
             missing_fields=missing_fields,
+            too_long=too_long,
         ),
     )
     if dry_run:

@@ -34,6 +34,7 @@ class Tally:
     skewed: int
     activity: np.ndarray[Any, np.dtype[np.float64]]  # rows: attempts, learners, sum of scaled; a column an item
     video: Ints  # rows: plays, viewers, completions; a column a page
+    experiment: Ints  # rows: learners assigned, attempts that say so; a column a condition
     statements: int
     duplicates: int
     late: int
@@ -52,6 +53,7 @@ class Tally:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.activity = self.activity + other.activity
         self.video = self.video + other.video
+        self.experiment = self.experiment + other.experiment
 
 
 def count_chunk(plan: Plan, story: Story, batches: list[Batch], flawed: Flawed) -> Tally:
@@ -61,6 +63,7 @@ def count_chunk(plan: Plan, story: Story, batches: list[Batch], flawed: Flawed) 
     scored: dict[str, tuple[int, float]] = {}
     activity = np.zeros((3, course.items))
     video = np.zeros((3, course.pages), dtype=np.int64)
+    experiment = np.zeros((2, 2), dtype=np.int64)
     for batch in batches:
         if not len(batch):
             continue
@@ -76,6 +79,10 @@ def count_chunk(plan: Plan, story: Story, batches: list[Batch], flawed: Flawed) 
                 activity[0] += np.bincount(item, minlength=course.items)
                 activity[1] += _people(item, batch.enrolment, course.items)
                 activity[2] += np.bincount(item, weights=scaled, minlength=course.items)
+        for row, fact in enumerate(("assigned", "attributed")):
+            if fact in batch.facts:
+                condition = batch.facts[fact]
+                experiment[row] += np.bincount(condition[condition >= 0], minlength=2)
         if batch.kind in {"played", "video_played"}:
             video[0] += np.bincount(batch.facts["video"], minlength=course.pages)
             video[1] += _people(batch.facts["video"], batch.enrolment, course.pages)
@@ -91,6 +98,7 @@ def count_chunk(plan: Plan, story: Story, batches: list[Batch], flawed: Flawed) 
         skewed=int((enrolments.clock_ms[seen] != 0).sum()),
         activity=activity,
         video=video,
+        experiment=experiment,
         statements=sum(len(batch) for batch in batches),
         duplicates=flawed.duplicates,
         late=flawed.late,
@@ -143,6 +151,7 @@ class Truth:
             "learners": [],
             "activities": [],
             "videos": [],
+            "experiments": [],
         }
         for index in sorted(self._tallies):
             for name, rows in self._section(index).items():
@@ -217,6 +226,11 @@ class Truth:
                     "completions": int(tally.video[2, page]),
                 }
                 for page in pages.tolist()
+            ],
+            "experiments": [
+                {"section": name, "condition": code, "learners": learners, "attributions": attributions}
+                for code, learners, attributions in zip(torus.CONDITIONS, *tally.experiment.tolist(), strict=True)
+                if learners
             ],
         }
 

@@ -22,8 +22,8 @@ MAPPED_SETTINGS: Final[dict[str, Any]] = {
     "min_insert_block_size_rows": 16_384,
     "min_insert_block_size_bytes": 33_554_432,
     # Into the tables: parts large enough to be merged seldom.
-    "min_insert_block_size_rows_for_materialized_views": 40_960,
-    "min_insert_block_size_bytes_for_materialized_views": 104_857_600,
+    "min_insert_block_size_rows_for_materialized_views": 65_536,
+    "min_insert_block_size_bytes_for_materialized_views": 167_772_160,
     # The mapping runs in as many threads as there are cores, the tables are written by one.
     "max_insert_threads": 1,
     "parallel_view_processing": 0,

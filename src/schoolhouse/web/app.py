@@ -21,8 +21,10 @@ from schoolhouse.web import (
     backfill_api,
     backfill_pages,
     charts_api,
+    custom_sql,
     dashboards,
     failures,
+    lake_pages,
     metrics,
     operator_api,
     pages,
@@ -79,9 +81,11 @@ def create_app(settings: Settings, *, operator_token: str = "") -> FastAPI:
     app.include_router(dashboards.router)
     app.include_router(backfill_api.router)
     app.include_router(backfill_pages.router)
+    app.include_router(custom_sql.router)
     app.include_router(pages.router)
     app.include_router(signing_in.router)
     app.include_router(admin.router)
+    app.include_router(lake_pages.router)
     app.include_router(metrics.router)
     app.include_router(assets.router)
     app.include_router(xapi_router(statements))

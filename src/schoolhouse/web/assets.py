@@ -30,7 +30,15 @@ _TYPES: Final = {
     ".svg": "image/svg+xml",
 }
 # Scripts that installed packages hold as plain files.
-_FROM_PACKAGES: Final = (("js_lib_htmx", "static/htmx", "htmx.min.js"),)
+_ACE: Final = ("django_static_ace_builds", "static/ace-builds")
+_FROM_PACKAGES: Final = (
+    ("js_lib_htmx", "static/htmx", "htmx.min.js"),
+    (*_ACE, "ace.js"),
+    (*_ACE, "mode-sql.js"),
+    (*_ACE, "mode-json.js"),
+    (*_ACE, "theme-tomorrow_night.js"),
+    (*_ACE, "ext-language_tools.js"),
+)
 # What the module leaves behind for our own scripts.
 _SNIPPET: Final = "window.vegaEmbed = vegaEmbed;"
 _FOR_A_YEAR: Final = "public, max-age=31536000, immutable"

@@ -42,6 +42,7 @@ async function draw(place) {
     note.className = "chart-note";
     note.textContent = "The chart could not be drawn. The table below holds its numbers.";
     place.replaceChildren(note);
+    document.dispatchEvent(new CustomEvent("charts:failed", { detail: error.message }));
   }
 }
 
@@ -81,5 +82,9 @@ scheme.addEventListener("change", drawAll);
 document.addEventListener("htmx:afterSettle", (event) => {
   [...places].filter((place) => !place.isConnected).forEach(forget);
   adopt(event.detail.elt.isConnected ? event.detail.elt.parentElement ?? document : document);
+});
+document.addEventListener("charts:arrived", () => {
+  [...places].filter((place) => !place.isConnected).forEach(forget);
+  adopt(document);
 });
 await adopt(document);

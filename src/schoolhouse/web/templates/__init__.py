@@ -35,13 +35,7 @@ def _environment() -> Environment:
         loader=FunctionLoader(_source), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(
-        number=_number,
-        time=_time,
-        type_name=type_name,
-        milliseconds=_milliseconds,
-        percent=_percent,
-        size=_size,
-        bytes=_size,
+        number=_number, time=_time, type_name=type_name, milliseconds=_milliseconds, percent=_percent, size=_size
     )
     return environment
 
