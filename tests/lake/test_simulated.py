@@ -16,6 +16,7 @@ from schoolhouse.cli import app
 from schoolhouse.lake import fitted, window
 from schoolhouse.lake.clock import Window
 from schoolhouse.lake.models.parameters import Parameters
+from schoolhouse.lake.quality import validate
 from schoolhouse.lake.tables import Table
 from schoolhouse.lake.zones import Lake, lake_of
 from schoolhouse.settings import load_settings
@@ -81,6 +82,16 @@ def test_the_days_add_up_to_the_truth(loaded: tuple[Lake, dict[str, Any]]) -> No
     )
     for told, day in zip(truth["days"], found.to_dicts(), strict=True):
         assert day == {name: pytest.approx(told[name]) if name != "day" else told[name] for name in day}
+
+
+@pytest.mark.parametrize("dataset", ["user_attempts", "user_sessions", "ml_training", "daily_aggregations"])
+def test_what_a_sound_platform_sends_is_of_good_quality(loaded: tuple[Lake, dict[str, Any]], dataset: str) -> None:
+    lake, _ = loaded
+    end = PLAN.start + timedelta(hours=3)
+    report = validate(dataset, rows(lake, dataset), window_start=PLAN.start, window_end=end)
+    wrong = {result.check.name: result.status for result in report.results if result.status not in {"ok", "info"}}
+    assert wrong == {}
+    assert report.score > 99
 
 
 def test_states_go_on_from_window_to_window(loaded: tuple[Lake, dict[str, Any]]) -> None:
