@@ -473,6 +473,22 @@ class Settings(BaseSettings):
         12, gt=0, le=24 * 90, validation_alias="SCHOOLHOUSE_SESSION_HOURS", description="Hours that a sign-in lasts."
     )
 
+    oidc_issuer: str = Field(
+        "",
+        pattern=r"^(https?://[^\s<>\"]+)?$",
+        validation_alias="OIDC_ISSUER",
+        description="Address of an OpenID Connect identity provider. Empty: accounts sign in with passwords alone.",
+    )
+    oidc_client_id: str = Field("", validation_alias="OIDC_CLIENT_ID", description="Our name at OIDC_ISSUER.")
+    oidc_client_secret: SecretStr = Field(
+        SecretStr(""), validation_alias="OIDC_CLIENT_SECRET", description="Our secret at OIDC_ISSUER, if it gave one."
+    )
+    oidc_default_role: Literal["", "instructor", "author", "analyst"] = Field(
+        "",
+        validation_alias="OIDC_DEFAULT_ROLE",
+        description="Role of people without an account whom OIDC_ISSUER lets in. Empty: they are turned away.",
+    )
+
     # --- charts ---
     analytics_min_group_size: int = Field(
         5,
