@@ -23,17 +23,7 @@ from schoolhouse.backfill.runs import create_run, read_run
 from schoolhouse.backfill.worker import Worker
 from schoolhouse.database import open_database
 from schoolhouse.settings import Settings
-from tests.etl.conftest import (  # noqa: F401 - fixtures
-    Aws,
-    aws,
-    aws_credentials,
-    bucket,
-    migrated,
-    ministack,
-    put,
-    refused_port,
-    warehouse_settings,
-)
+from tests.etl.conftest import Aws, aws, bucket, put, refused_port  # noqa: F401 - fixtures
 
 INVENTORY = "inventories/daily"
 DAY = "2024-06-01"
@@ -63,13 +53,13 @@ class Lab:
 
 
 @pytest.fixture
-def backfill_settings(aws: Aws, bucket: str, warehouse_settings: Settings, tmp_path: Any) -> Settings:  # noqa: F811
+def backfill_settings(aws: Aws, bucket: str, migrated_settings: Settings, tmp_path: Any) -> Settings:  # noqa: F811
     """Settings of runs over the test's own bucket, the migrated warehouse, and a database of the test's own."""
-    return warehouse_settings.model_copy(
+    return migrated_settings.model_copy(
         update={
             "aws_endpoint_url": aws.url,
             "s3_bucket": bucket,
-            "database_url": type(warehouse_settings.database_url)(f"sqlite:///{tmp_path}/app.sqlite"),
+            "database_url": type(migrated_settings.database_url)(f"sqlite:///{tmp_path}/app.sqlite"),
             "backfill_inventory_bucket": bucket,
             "backfill_inventory_prefix": INVENTORY,
             "backfill_lease_seconds": 2,

@@ -26,12 +26,12 @@ def keys_of(put: Put, *, count: int, section: int = 1, lines: int = 3, start: in
 
 @pytest.mark.parametrize("form", ["CSV", "Parquet", "ORC"])
 def test_what_an_inventory_lists_is_loaded(
-    lab: Lab, put: Put, put_inventory: Put, warehouse: Warehouse, form: str
+    lab: Lab, put: Put, put_inventory: Put, tables: Warehouse, form: str
 ) -> None:
     keys = keys_of(put, count=7)
     put_inventory([keys[:4], keys[4:]], form=form)
     run = lab.run("inventory", batch_chunk_size=3)
     assert (run["status"], run["error"]) == ("completed", "")
-    assert count_events(warehouse) == 21
+    assert count_events(tables) == 21
     assert (run["total_objects"], run["loaded_objects"], run["rows_written"]) == (7, 7, 21)
     assert [batch["chunk_sequence"] for batch in run["batches"]] == [2, 1]

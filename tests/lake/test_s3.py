@@ -14,7 +14,7 @@ from schoolhouse.lake.ledger import Ledger
 from schoolhouse.lake.zones import Lake, lake_of
 from schoolhouse.settings import Settings
 from schoolhouse.warehouse.connection import Warehouse
-from tests.etl.conftest import Aws, aws, aws_credentials, ministack  # noqa: F401 - fixtures
+from tests.etl.conftest import Aws, aws  # noqa: F401 - fixtures
 from tests.lake.broker import START, Broker, attempts, messages
 from tests.lake.truth import must_hold
 
