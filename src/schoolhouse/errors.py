@@ -15,6 +15,7 @@
     │   └── StorageUnavailable     cannot be reached, or timed out; trying again may help
     ├── LoadUnfinished           objects of an event are not loaded; deliver the event again
     ├── NotSignedIn              a request without valid credentials (401)
+    ├── IdentityProviderError    the OpenID Connect provider cannot be reached or does not make sense (502)
     ├── TooManyAttempts          too many wrong passwords; wait (429)
     ├── NotSupported             understood, and not built yet (501)
     ├── UploadFailed             a bundle could not be delivered; it stays in the spool and is tried again
@@ -343,4 +344,12 @@ class WindowBusy(LakeError):
 
     code = "window_busy"
     http_status = 503
+    is_retryable = True
+
+
+class IdentityProviderError(SchoolhouseError):
+    """The OpenID Connect provider cannot be reached, or its answers do not make sense."""
+
+    code = "identity_provider"
+    http_status = 502
     is_retryable = True

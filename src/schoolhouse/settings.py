@@ -121,6 +121,18 @@ class Settings(BaseSettings):
         description="Months that the record of loads is kept; 0: for ever.",
     )
 
+    pseudonym_key: SecretStr = Field(
+        SecretStr(""),
+        validation_alias="LEARNER_PSEUDONYM_KEY",
+        description="Secret of 32 characters or more that makes pseudonyms of actors, where `warehouse setup "
+        "--pseudonymous` chose them. Empty: learner-pseudonyms.key under SCHOOLHOUSE_DATA_DIR, if it is there.",
+    )
+    s3_source_is_pseudonymous: bool = Field(
+        False,
+        validation_alias="S3_SOURCE_IS_PSEUDONYMOUS",
+        description="The bundles hold pseudonyms already, so that ClickHouse may read them into such a warehouse.",
+    )
+
     # --- S3, SQS and the ETL; AWS's own names work as everywhere (AWS_ACCESS_KEY_ID, AWS_PROFILE, roles…) ---
     environment: str = Field(
         "dev",
@@ -459,6 +471,22 @@ class Settings(BaseSettings):
     )
     session_hours: float = Field(
         12, gt=0, le=24 * 90, validation_alias="SCHOOLHOUSE_SESSION_HOURS", description="Hours that a sign-in lasts."
+    )
+
+    oidc_issuer: str = Field(
+        "",
+        pattern=r"^(https?://[^\s<>\"]+)?$",
+        validation_alias="OIDC_ISSUER",
+        description="Address of an OpenID Connect identity provider. Empty: accounts sign in with passwords alone.",
+    )
+    oidc_client_id: str = Field("", validation_alias="OIDC_CLIENT_ID", description="Our name at OIDC_ISSUER.")
+    oidc_client_secret: SecretStr = Field(
+        SecretStr(""), validation_alias="OIDC_CLIENT_SECRET", description="Our secret at OIDC_ISSUER, if it gave one."
+    )
+    oidc_default_role: Literal["", "instructor", "author", "analyst"] = Field(
+        "",
+        validation_alias="OIDC_DEFAULT_ROLE",
+        description="Role of people without an account whom OIDC_ISSUER lets in. Empty: they are turned away.",
     )
 
     # --- charts ---

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from schoolhouse.lake import days, extract, quality, reports, states
+from schoolhouse.lake import days, extract, fitted, quality, reports, states
 from schoolhouse.lake.ledger import LOADED, OPEN, QUARANTINED, Done, Ledger, Plan
 from schoolhouse.lake.tables import Change, Table, number_in
 from schoolhouse.lake.transform import dataset_of, transform
@@ -65,7 +65,12 @@ class Work:
             raw = self._raw_rows()
         with self._timed("transform"):
             held = states.before(self.lake, self.plan) if self.plan.dataset == states.DATASET else None
-            rows = transform(self.plan.dataset, raw, states=None if held is None else held.lazy())
+            rows = transform(
+                self.plan.dataset,
+                raw,
+                states=None if held is None else held.lazy(),
+                parameters=fitted.parameters(self.lake) if self.plan.dataset == states.DATASET else None,
+            )
             frame = rows.collect(engine="streaming")
         report = self._load(frame)
         del rows, frame, held

@@ -26,6 +26,7 @@ from schoolhouse.web import (
     failures,
     lake_pages,
     metrics,
+    openid,
     operator_api,
     pages,
     questions_api,
@@ -84,6 +85,7 @@ def create_app(settings: Settings, *, operator_token: str = "") -> FastAPI:
     app.include_router(custom_sql.router)
     app.include_router(pages.router)
     app.include_router(signing_in.router)
+    app.include_router(openid.router)
     app.include_router(admin.router)
     app.include_router(lake_pages.router)
     app.include_router(metrics.router)
