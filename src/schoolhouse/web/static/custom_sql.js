@@ -20,7 +20,8 @@ dom.createElement = (tag, namespace) => {
 };
 
 function editor(id, mode, label) {
-  const made = ace.edit(id, { mode: `ace/mode/${mode}`, useWorker: false, fontSize: 14, showPrintMargin: false, tabSize: 4,
+  // useWorker comes before the mode, which would start a worker from a blob, and the page forbids that
+  const made = ace.edit(id, { useWorker: false, mode: `ace/mode/${mode}`, fontSize: 14, showPrintMargin: false, tabSize: 4,
     enableBasicAutocompletion: true, enableLiveAutocompletion: mode === "sql", wrap: true });
   made.textInput.getElement().setAttribute("aria-label", label);
   made.textInput.getElement().setAttribute("aria-describedby", "keys");
@@ -105,6 +106,7 @@ function showRows() {
     cell.scope = "col";
     cell.textContent = name;
     cell.title = type;
+    if (/^(Nullable\()?(U?Int|Float|Decimal)/.test(type)) cell.className = "number";
     head.append(cell);
   }
   const body = table.createTBody();
