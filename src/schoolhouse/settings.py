@@ -416,12 +416,12 @@ class Settings(BaseSettings):
     lake_vacuum_hours: Count = Field(
         168,
         validation_alias="DATA_LAKE_VACUUM_HOURS",
-        description="Hours that files which no table names any more stay on storage, for readers and writers under way.",
+        description="Hours that files which no table names any more stay on storage, for readers under way.",
     )
     lake_look_back_hours: Count = Field(
         168,
         validation_alias="LAKE_LOOK_BACK_HOURS",
-        description="Hours that a message may be late and still be loaded; later ones are quarantined. 0: any lateness.",
+        description="Hours that a message may be late and still load; later ones are quarantined. 0: any lateness.",
     )
     lake_grace_seconds: Count = Field(
         300,
@@ -432,7 +432,7 @@ class Settings(BaseSettings):
         "",
         pattern=r"^(|AES256|aws:kms)$",
         validation_alias="DATA_LAKE_SERVER_SIDE_ENCRYPTION",
-        description="Encryption that S3 is asked for with every object: AES256 or aws:kms. Empty: the bucket's default.",
+        description="Encryption asked of S3 with every object: AES256 or aws:kms. Empty: the bucket's default.",
     )
     lake_kms_key_id: str = Field(
         "", validation_alias="DATA_LAKE_KMS_KEY_ID", description="Key for aws:kms. Empty: the bucket's default key."

@@ -24,7 +24,18 @@ from schoolhouse.warehouse.statements import describe, statement
 from tests.given import HOST, load, small_campus
 
 QUESTIONS = sorted(entry.name[:-4] for entry in files(SQL).iterdir() if entry.name.endswith(".sql"))
-PARAMETERS = {"section_id": 5, "platform": HOST, "bucket": "day", "key": "k"}
+PARAMETERS = {
+    "section_id": 5,
+    "section_ids": [5],
+    "project_id": 7,
+    "platform": HOST,
+    "bucket": "day",
+    "key": "k",
+    "load_id": 1,
+    "source_line": 1,
+    "limit": 10,
+    "tables": ["raw_events"],
+}
 
 
 @pytest.fixture

@@ -334,6 +334,38 @@ def tables(as_json: AsJson = False) -> None:
         console.print_table("tables", ["table", "reads"], [(one.name, one.address) for one in made])
 
 
+@app.command()
+def fit(
+    days: Annotated[int, typer.Option("--days", min=1, help="Attempts of the last days.")] = 90,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be used.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fit the learner models (BKT by topic, IRT by question) to stored attempts; the next windows use them."""
+    from schoolhouse.lake import fitted
+
+    lake = _lake()
+    found = fitted.fit_lake(lake, days)
+    if not dry_run:
+        fitted.keep(lake, found)
+    if as_json:
+        console.print_json(found.as_json() | {"kept": not dry_run})
+        return
+    columns = found.bkt.columns
+    console.print_table("topics (BKT)", columns, [[_rounded(value) for value in row] for row in found.bkt.rows()])
+    console.print_facts(
+        "questions (IRT)",
+        {
+            "questions": found.irt.height,
+            "median discrimination": _rounded(found.irt["discrimination"].median()),
+            "median difficulty": _rounded(found.irt["difficulty"].median()),
+        },
+    )
+
+
+def _rounded(value: Any) -> Any:
+    return round(value, 3) if isinstance(value, float) else value
+
+
 def _lake() -> Lake:
     from schoolhouse.lake.zones import lake_of
 

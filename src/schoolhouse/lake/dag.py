@@ -107,7 +107,7 @@ def _deadline() -> DeadlineAlert | None:
 
 
 _RETRIES = {
-    "retries": 2,
+    "retries": int(os.environ.get("LAKE_DAG_RETRIES", "2")),
     "retry_delay": timedelta(minutes=1),
     "retry_exponential_backoff": True,
     "max_retry_delay": timedelta(minutes=5),

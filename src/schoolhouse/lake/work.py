@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from schoolhouse.lake import days, extract, quality, reports, states
+from schoolhouse.lake import days, extract, fitted, quality, reports, states
 from schoolhouse.lake.ledger import LOADED, OPEN, QUARANTINED, Done, Ledger, Plan
 from schoolhouse.lake.tables import Change, Table, number_in
 from schoolhouse.lake.transform import dataset_of, transform
@@ -25,11 +25,15 @@ if TYPE_CHECKING:
     from schoolhouse.lake.zones import Lake
 
 MOMENT: Final = pl.Datetime("us", "UTC")
-LOAD_COLUMNS: Final = {"window_start": MOMENT, "window_slice": pl.Int32()}
-KAFKA_COLUMNS: Final = {"kafka_partition": pl.Int32(), "kafka_offset": pl.Int64(), "kafka_timestamp": MOMENT}
-DAY_COLUMNS: Final = {"year": pl.Int16(), "month": pl.Int8(), "day": pl.Int8()}
+LOAD_COLUMNS: Final[dict[str, pl.DataType]] = {"window_start": MOMENT, "window_slice": pl.Int32()}
+KAFKA_COLUMNS: Final[dict[str, pl.DataType]] = {
+    "kafka_partition": pl.Int32(),
+    "kafka_offset": pl.Int64(),
+    "kafka_timestamp": MOMENT,
+}
+DAY_COLUMNS: Final[dict[str, pl.DataType]] = {"year": pl.Int16(), "month": pl.Int8(), "day": pl.Int8()}
 POISON_SCHEMA: Final = pl.Schema(
-    {"topic": pl.String, **KAFKA_COLUMNS, "reason": pl.String, "value": pl.Binary, **LOAD_COLUMNS, **DAY_COLUMNS}
+    {"topic": pl.String(), **KAFKA_COLUMNS, "reason": pl.String(), "value": pl.Binary(), **LOAD_COLUMNS, **DAY_COLUMNS}
 )
 
 
@@ -61,7 +65,12 @@ class Work:
             raw = self._raw_rows()
         with self._timed("transform"):
             held = states.before(self.lake, self.plan) if self.plan.dataset == states.DATASET else None
-            rows = transform(self.plan.dataset, raw, states=None if held is None else held.lazy())
+            rows = transform(
+                self.plan.dataset,
+                raw,
+                states=None if held is None else held.lazy(),
+                parameters=fitted.parameters(self.lake) if self.plan.dataset == states.DATASET else None,
+            )
             frame = rows.collect(engine="streaming")
         report = self._load(frame)
         del rows, frame, held

@@ -164,7 +164,7 @@ def _told(done: Practised, found: list[Messages], out: str, beside: Path, began:
 
 
 def truth_of(done: Practised, found: list[Messages]) -> dict[str, Any]:
-    """What is true of the run; `docs/lake-simulate.md` says what each part means."""
+    """What is true of the run; `docs/simulate.md` says what each part means."""
     plan, content = done.plan, done.content
     names = [content.topic_name(number) for number in range(plan.topics)]
     plain = {name: value for name, value in asdict(plan).items() if name != "rates"} | {"start": plan.start.isoformat()}

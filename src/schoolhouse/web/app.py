@@ -24,6 +24,7 @@ from schoolhouse.web import (
     custom_sql,
     dashboards,
     failures,
+    lake_pages,
     metrics,
     openid,
     operator_api,
@@ -86,6 +87,7 @@ def create_app(settings: Settings, *, operator_token: str = "") -> FastAPI:
     app.include_router(signing_in.router)
     app.include_router(openid.router)
     app.include_router(admin.router)
+    app.include_router(lake_pages.router)
     app.include_router(metrics.router)
     app.include_router(assets.router)
     app.include_router(xapi_router(statements))

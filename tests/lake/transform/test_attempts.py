@@ -221,3 +221,15 @@ def test_fitted_parameters_take_the_place_of_the_defaults() -> None:
     assert frame["bkt_prob_knowledge_before"].to_list() == pytest.approx([0.5, 0.3])
     assert frame["bkt_prob_knowledge_after"][0] == pytest.approx(0.9)
     assert frame["irt_ability_after"].to_list() == pytest.approx([0.5, 0.4])  # 1 / (1 + 4/4) * 2 * 0.5
+
+
+@pytest.mark.parametrize("nonsense", [-1.5, 1e9, 1e300, -1e300])
+def test_a_platform_that_sends_nonsense_fails_no_window(nonsense: float) -> None:
+    whole = int(max(min(nonsense, 2**31 - 1), -(2**31)))
+    sent = {name: whole if "interval" in name or "repetitions" in name else nonsense for name in CARRIED}
+    frame = rows(attempt(0, **{name: value for name, value in sent.items() if "before" in name}), attempt(1, **sent))
+    bound = max(min(whole, 2**15 - 1), -(2**15))
+    assert frame["sm2_repetitions_before"].to_list() == [bound, bound]
+    assert frame["bkt_prob_knowledge_before"].is_between(0, 1).sum() == 0
+    assert frame["bkt_prob_knowledge_after"].is_not_nan().all()
+    assert rows(attempt(2), states=learner_states(frame.lazy(), None)).height == 1

@@ -59,15 +59,16 @@ def _cards(report: QualityReport) -> str:
     return '<ul class="cards">' + "".join(f"<li>{name}<strong>{value}</strong></li>" for name, value in cards) + "</ul>"
 
 
-def _table(heads: list[tuple[str, bool]], rows: list[list[Any]]) -> str:
-    """A table; a head says whether its column holds numbers. Cells are HTML already."""
+def _table(name: str, heads: list[tuple[str, bool]], rows: list[list[Any]]) -> str:
+    """A table that scrolls where the page is narrow. A head says whether its column holds numbers; cells are HTML."""
     kinds = [' class="number"' if number else "" for _, number in heads]
     top = "".join(f'<th scope="col"{kind}>{name}</th>' for kind, (name, _) in zip(kinds, heads, strict=True))
     body = "".join(
         "<tr>" + "".join(f"<td{kind}>{cell}</td>" for kind, cell in zip(kinds, row, strict=True)) + "</tr>"
         for row in rows
     )
-    return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+    table = f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="wide" role="region" tabindex="0" aria-label="{name}">{table}</div>'
 
 
 def _checks(report: QualityReport) -> str:
@@ -80,7 +81,7 @@ def _checks(report: QualityReport) -> str:
         ("Of", True),
     ]
     worst_first = sorted(report.results, key=lambda result: _ORDER[result.status])
-    return _table(heads, [_row(result) for result in worst_first])
+    return _table("Checks", heads, [_row(result) for result in worst_first])
 
 
 def _row(result: Result) -> list[str]:
@@ -122,4 +123,4 @@ def _anomalies(report: QualityReport) -> str:
         ]
         for one in report.row_anomalies
     ]
-    return told + (_table(heads, rows) if rows else "")
+    return told + (_table("Anomalies of rows", heads, rows) if rows else "")

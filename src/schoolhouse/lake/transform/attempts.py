@@ -30,6 +30,7 @@ Coded: TypeAlias = tuple[Codes, pl.Series]
 
 # The states, in the order of `models.replay`: the message's field, without `_before` and `_after`.
 FIELDS = ("sm2_easiness_factor", "sm2_interval", "sm2_repetitions", "bkt_prob_knowledge", "irt_ability")
+NONSENSE = 10**9
 NO_TOPIC = "unknown"
 MOST_TOPICS = 100  # more get no columns of their own in a window; `irt_ability_before` and `_after` have theirs too
 UNCERTAINTY = "irt_uncertainty"  # ours alone: the standard deviation of the ability
@@ -45,13 +46,11 @@ def transform_attempts(
     frame = frame[frame.select(pl.arg_sort_by(pl.Series(learner), "timestamp", *place)).to_series()].drop(place)
     frame = frame.with_columns(quality=_quality().pipe(within_type, pl.Int8))
     carried = [f"{field}_{when}" for when in ("before", "after") for field in FIELDS]
-    held = frame.select(carried)
-    before, after = _replayed(frame, states, parameters or Parameters())
-    frame = frame.drop(carried).with_columns(
-        state_source=_source(held),
-        **_columns(before, "before"),
-        **_columns(after, "after"),
-    )
+    sent = _carried(frame, "before"), _carried(frame, "after")
+    frame = frame.with_columns(state_source=_source(frame.select(carried))).drop(carried)
+    before, after = _replayed(frame, sent, states, parameters or Parameters())
+    del sent
+    frame = frame.with_columns(**_columns(before, "before"), **_columns(after, "after"))
     return frame.lazy().with_columns(*_features()).select(_in_order(_commonest(frame["topic"])))
 
 
@@ -142,23 +141,29 @@ def _source(held: pl.DataFrame) -> pl.Series:
 
 
 def _columns(states: NDArray[np.float32], when: str) -> dict[str, pl.Series]:
-    types = (pl.Float32, pl.Int32, pl.Int16, pl.Float32, pl.Float32, pl.Float32)
-    return {
-        f"{name}_{when}": pl.Series(np.ascontiguousarray(states[:, at]), nan_to_null=True).cast(dtype)
-        for at, (name, dtype) in enumerate(zip((*FIELDS, UNCERTAINTY), types, strict=True))
-    }
+    columns = {}
+    for at, name in enumerate((*FIELDS, UNCERTAINTY)):
+        dtype = DATASETS["user_attempts"].schema[f"{name}_{when}"]
+        column = pl.Series(f"{name}_{when}", np.ascontiguousarray(states[:, at]), nan_to_null=True)
+        if dtype.is_integer():
+            column = column.to_frame().select(pl.first().pipe(within_type, dtype)).to_series()
+        columns[f"{name}_{when}"] = column.cast(dtype)
+    return columns
 
 
 def _replayed(
-    frame: pl.DataFrame, states: pl.LazyFrame | None, parameters: Parameters
+    frame: pl.DataFrame,
+    sent: tuple[NDArray[np.float32], NDArray[np.float32]],
+    states: pl.LazyFrame | None,
+    parameters: Parameters,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     users, items, topics = (_coded(frame[name]) for name in ("user_id", "item_id", "topic"))
-    item_pair, item_pairs = _pairs(frame, users, items, "item_id")
-    topic_pair, topic_pairs = _pairs(frame, users, topics, "topic")
-    by_item, by_topic = replay.first_item_states(len(item_pairs)), replay.first_topic_states(len(topic_pairs))
+    item_pair, topic_pair = _pairs(users, items), _pairs(users, topics)
+    by_item = replay.first_item_states(int(item_pair.max(initial=-1)) + 1)
+    by_topic = replay.first_topic_states(int(topic_pair.max(initial=-1)) + 1)
     if states is not None:
-        _take_up(by_item, item_pairs, states, "item", FIELDS[:3])
-        _take_up(by_topic, topic_pairs, states, "topic", (*FIELDS[3:], UNCERTAINTY))
+        _take_up(by_item, _named(frame, item_pair, "item_id"), states, "item", FIELDS[:3])
+        _take_up(by_topic, _named(frame, topic_pair, "topic"), states, "topic", (*FIELDS[3:], UNCERTAINTY))
     attempts = Attempts(
         item_pair=item_pair,
         topic_pair=topic_pair,
@@ -166,8 +171,8 @@ def _replayed(
         quality=frame["quality"].clip(0, 5).fill_null(-1).to_numpy(),
         topic=topics[0],
         item=np.maximum(items[0], 0),
-        carried_before=_carried(frame, "before"),
-        carried_after=_carried(frame, "after"),
+        carried_before=sent[0],
+        carried_after=sent[1],
     )
     item_table = parameters.of_items(items[1] if len(items[1]) else pl.Series(["none"]))
     tables = Tables(by_item, by_topic, _table(parameters.of_topics(topics[1])), _table(item_table))
@@ -187,13 +192,17 @@ def _coded(values: pl.Series) -> Coded:
     return codes, names.cast(pl.String)
 
 
-def _pairs(frame: pl.DataFrame, users: Coded, others: Coded, other: str) -> tuple[Codes, pl.DataFrame]:
-    """A number for each pair of learner and other (-1 where there is no other), and the pairs as names."""
+def _pairs(users: Coded, others: Coded) -> Codes:
+    """A number for each pair of learner and other; -1 where there is no other."""
     there = pl.Series(others[0]) >= 0
     key = pl.Series(users[0] * max(len(others[1]), 1) + others[0]).set(~there, None)
-    rank = key.rank("dense").cast(pl.Int64) - 1
-    first = rank.to_frame("pair").with_row_index("row").drop_nulls().unique("pair", keep="any").sort("pair")["row"]
-    return rank.fill_null(-1).to_numpy(), frame[first].select("user_id", key=other)
+    return (key.rank("dense").cast(pl.Int64) - 1).fill_null(-1).to_numpy()
+
+
+def _named(frame: pl.DataFrame, pairs: Codes, other: str) -> pl.DataFrame:
+    """The learner and the other of each pair, in the order of their numbers."""
+    rows = frame.select("user_id", pl.col(other).alias("key"), pair=pl.Series(pairs))
+    return rows.filter(pl.col("pair") >= 0).unique("pair", keep="any").sort("pair").drop("pair")
 
 
 def _take_up(
@@ -208,8 +217,9 @@ def _take_up(
 
 def _carried(frame: pl.DataFrame, when: str) -> NDArray[np.float32]:
     """The states that the messages carry, rows by states; NaN for none, and for the uncertainty, which none carries."""
+    # Nonsense is kept, for the quality checks to find, but not so far out that arithmetic fails.
     known = frame.select(
-        *(pl.col(f"{field}_{when}").cast(pl.Float32).fill_null(np.nan) for field in FIELDS),
+        *(pl.col(f"{field}_{when}").clip(-NONSENSE, NONSENSE).cast(pl.Float32).fill_null(np.nan) for field in FIELDS),
         pl.lit(np.nan, pl.Float32).alias(UNCERTAINTY),
     )
     return np.ascontiguousarray(known.to_numpy())
