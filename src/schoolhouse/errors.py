@@ -7,13 +7,15 @@
     ├── InputError               a file or stream could not be read
     │   ├── InvalidStatement       a statement breaks the rules of xAPI (400)
     │   ├── StatementConflict      an id is taken by another statement (409)
-    │   └── BodyTooLarge           a request's body or a statement is over the limit (413)
+    │   ├── BodyTooLarge           a request's body or a statement is over the limit (413)
+    │   └── InventoryError         a manifest or data file of S3 Inventory is not what it should be
     ├── StorageError             S3 or SQS said no
     │   ├── ObjectMissing          the object, its bucket or the queue is not there
     │   ├── ObjectTooLarge         more bytes than the settings allow
     │   └── StorageUnavailable     cannot be reached, or timed out; trying again may help
     ├── LoadUnfinished           objects of an event are not loaded; deliver the event again
     ├── NotSignedIn              a request without valid credentials (401)
+    ├── IdentityProviderError    the OpenID Connect provider cannot be reached or does not make sense (502)
     ├── TooManyAttempts          too many wrong passwords; wait (429)
     ├── NotSupported             understood, and not built yet (501)
     ├── UploadFailed             a bundle could not be delivered; it stays in the spool and is tried again
@@ -21,7 +23,12 @@
     ├── NotFound                 nothing has this name or address
     ├── AccessRefused            the caller did not show who they are, or may not do this
     ├── DatabaseError            the app's own database (accounts, runs) cannot be used
+    ├── LakeError                a window, a Delta table or an object of the lake failed
+    │   ├── LakeUnavailable        Kafka or the lake's storage does not answer; trying again may help
+    │   └── WindowBusy             somebody else changed the same rows over and over; trying again will help
     ├── DeliveryError            a target did not take all that was sent to it
+    ├── TransitionRefused        a run or batch cannot do this in the state it is in (409)
+    ├── LeaseLost                another worker holds what this one was working on
     └── WarehouseError           ClickHouse said no
         ├── WarehouseUnavailable   cannot be reached, or timed out; trying again may help
         ├── WarehouseBusy          the embedded warehouse is open in another process
@@ -135,6 +142,12 @@ class BodyTooLarge(InputError):
 
     code = "body_too_large"
     http_status = 413
+
+
+class InventoryError(InputError):
+    """A manifest or data file of S3 Inventory is malformed, or differs from its checksum."""
+
+    code = "inventory"
 
 
 class NotSignedIn(SchoolhouseError):
@@ -262,6 +275,20 @@ class DatabaseError(SchoolhouseError):
     is_retryable = True
 
 
+class TransitionRefused(SchoolhouseError):
+    """A run or batch cannot do this in the state it is in."""
+
+    code = "transition_refused"
+    http_status = 409
+
+
+class LeaseLost(SchoolhouseError):
+    """Another worker holds the run or batch by now; what this one still wanted to write is dropped."""
+
+    code = "lease_lost"
+    http_status = 409
+
+
 class TooManyAttempts(SchoolhouseError):
     """Too many failed attempts to sign in: nobody is let in for a while."""
 
@@ -296,3 +323,33 @@ class QuestionFailed(QueryError):
 
 def _with_place(message: str, place: tuple[int, int] | None) -> str:
     return f"Line {place[0]}, column {place[1]}: {message}" if place else message
+
+
+class LakeError(SchoolhouseError):
+    """A window, a Delta table or an object of the lake failed."""
+
+    code = "lake"
+
+
+class LakeUnavailable(LakeError):
+    """Kafka or the storage of the lake does not answer."""
+
+    code = "lake_unavailable"
+    http_status = 503
+    is_retryable = True
+
+
+class WindowBusy(LakeError):
+    """Other writers changed the same rows at every try."""
+
+    code = "window_busy"
+    http_status = 503
+    is_retryable = True
+
+
+class IdentityProviderError(SchoolhouseError):
+    """The OpenID Connect provider cannot be reached, or its answers do not make sense."""
+
+    code = "identity_provider"
+    http_status = 502
+    is_retryable = True

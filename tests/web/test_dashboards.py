@@ -43,7 +43,10 @@ def _states(text: str) -> list[str]:
         ("/sections/1001/insights", PAGE),
         ("/sections/1001@torus.example/insights", PAGE),
         ("/sections/1001/instructor_dashboard/insights", PAGE),
-        ("/sections/1001/instructor_dashboard/insights/analytics?category=video&top=50", f"{PAGE}?top=50&category=video"),
+        (
+            "/sections/1001/instructor_dashboard/insights/analytics?category=video&top=50",
+            f"{PAGE}?top=50&category=video",
+        ),
         ("/projects/301/analytics", "/projects/301@torus.example/analytics"),
     ],
 )

@@ -37,7 +37,7 @@ from schoolhouse.warehouse.statements import statement
 TimeLeft = Callable[[], float]  # seconds until the invocation must have answered
 
 _SQL: Final = "schoolhouse.etl.sql"
-_PATTERN: Final = re.compile(r"[*?{}]")  # s3() takes these as patterns, however they are written
+PATTERN: Final = re.compile(r"[*?{}]")  # s3() takes these as patterns, however they are written
 _PIECE_BYTES: Final = 1 << 20
 _GROUP_OBJECTS: Final = 100
 _GROUP_BYTES: Final = 64 << 20
@@ -129,14 +129,14 @@ class ObjectLoader:
         try:
             summary = self._loaded(group, seconds_left)
         except SchoolhouseError as error:
-            problem = _explained(error, group[0])
+            problem = explained(error, group[0])
             if len(group) > 1 and not problem.is_retryable:
                 return [outcome for ref in group for outcome in self._load_group([ref], time_left)]
             return [Outcome(ref, "failed", error=problem) for ref in group]
         return [Outcome(ref, "loaded", summary=summary if place == 0 else None) for place, ref in enumerate(group)]
 
     def _loaded(self, group: list[ObjectRef], seconds_left: float) -> LoadSummary:
-        is_native = self.settings.etl_reader == "native" and not _PATTERN.search(group[0].key)
+        is_native = self.settings.etl_reader == "native" and not PATTERN.search(group[0].key)
         name = group[0].uri if len(group) == 1 else f"{group[0].uri} and {len(group) - 1} more"
         with (
             self.warehouse() as warehouse,
@@ -163,7 +163,7 @@ class ObjectLoader:
 
     def _add_by_engine(self, load: Load, group: list[ObjectRef]) -> None:
         collection = self.settings.clickhouse_s3_collection
-        name = "load_objects_by_collection" if collection else "load_objects"
+        name = "read_objects_by_collection" if collection else "read_objects"
         parameters = {"url": objects_url(group, self.settings)} | ({"collection": collection} if collection else {})
         load.add_select(
             statement(name, _SQL),
@@ -225,7 +225,7 @@ def grouped(refs: Iterable[ObjectRef]) -> Iterator[list[ObjectRef]]:
     waiting: dict[str, list[ObjectRef]] = {}
     sizes: dict[str, int] = {}
     for ref in refs:
-        if _PATTERN.search(ref.key):
+        if PATTERN.search(ref.key):
             yield [ref]
             continue
         group = waiting.setdefault(ref.bucket, [])
@@ -266,8 +266,8 @@ def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
         yield b"".join(parts)
 
 
-def _explained(error: SchoolhouseError, ref: ObjectRef) -> SchoolhouseError:
-    """The error as one about S3, where ClickHouse says that S3 was the cause."""
+def explained(error: SchoolhouseError, ref: ObjectRef) -> SchoolhouseError:
+    """The error of a load of `ref` as one about S3, where ClickHouse says that S3 was the cause."""
     if not isinstance(error, QueryError) or error.engine_code != _S3_ERROR:
         return error
     status = _HTTP_STATUS.search(error.message)

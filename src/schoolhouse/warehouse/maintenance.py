@@ -58,6 +58,18 @@ def optimize(warehouse: Warehouse, *, on_step: OnStep | None = None) -> int:
     return merged
 
 
+def merge_touched(warehouse: Warehouse, *, since: float, on_step: OnStep | None = None) -> int:
+    """Merge the partitions of events that were written to since a moment (Unix seconds); returns how many."""
+    rows = warehouse.ask(statement("list_touched_partitions"), {"since": int(since)}, why="optimize").rows
+    for (partition,) in rows:
+        if on_step:
+            on_step(str(partition))
+        table = "raw_events_local" if warehouse.settings.clickhouse_cluster else "raw_events"
+        where = f"{_on_cluster(warehouse)} PARTITION ID '{partition}' FINAL"
+        warehouse.run(f"OPTIMIZE TABLE {table}{where}", why="optimize")
+    return len(rows)
+
+
 def apply_retention(warehouse: Warehouse) -> dict[str, int]:
     """Set each table's time to live from the settings (months, 0: for ever); returns them by table."""
     settings = warehouse.settings

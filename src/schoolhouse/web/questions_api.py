@@ -203,6 +203,7 @@ def _answer(request: Request, person: Person, scope: QuestionScope, question: Sc
         raise
     finally:
         seconds = time.perf_counter() - started
+        state.readers.slow.note(person.name, f"custom SQL, {scope.name}", seconds, outcome)
         state.database.audit.did(person.name, "query", scope.name, question.sql, outcome=outcome, seconds=seconds)
     if question.format != "json":
         return Response(answer, media_type=media_type)

@@ -7,7 +7,8 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
@@ -15,6 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from schoolhouse.accounts.people import has_accounts
+from schoolhouse.backfill.worker import Worker
 from schoolhouse.database import open_database
 from schoolhouse.errors import UsageError
 from schoolhouse.settings import Settings
@@ -83,13 +85,30 @@ def _run(settings: Settings, listener: socket.socket, announce: Callable[[str], 
     # uvicorn raises the signal that stopped it again when it is done: as an exit, not as a sudden death.
     before = signal.signal(signal.SIGTERM, _exit)
     try:
-        with announced(settings, address, token):
+        with announced(settings, address, token), backfill_workers(settings):
             announce(address)
             server_for(app).run(sockets=[listener])
     except KeyboardInterrupt:
         log.info("stopped")
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def backfill_workers(settings: Settings) -> Iterator[None]:
+    """The workers of backfills, for the time of the block."""
+    if not settings.backfill_workers:
+        yield
+        return
+    engine = open_database(settings)
+    worker = Worker(engine, settings, threads=settings.backfill_workers)
+    worker.start()
+    try:
+        yield
+    finally:
+        worker.stop()
+        worker.join()
+        engine.dispose()
 
 
 def _exit(_signal: int, _frame: FrameType | None) -> None:

@@ -19,10 +19,14 @@ def render(
     request: Request, template: str, facts: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
     """A page. Templates reach style sheets and scripts through `asset('name')`, and know who asks."""
+    return HTMLResponse(rendered(request, template, facts), status_code=status, headers=headers)
+
+
+def rendered(request: Request, template: str, facts: dict[str, Any]) -> str:
+    """The text of a page, or of a part of one."""
     assets = request.app.state.schoolhouse.assets
     shared = {"asset": assets.address, "person": getattr(request.state, "person", None)}
-    text = _environment().get_template(template).render({**shared, **facts})
-    return HTMLResponse(text, status_code=status, headers=headers)
+    return _environment().get_template(template).render({**shared, **facts})
 
 
 @cache
@@ -31,7 +35,7 @@ def _environment() -> Environment:
         loader=FunctionLoader(_source), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(
-        number=_number, time=_time, type_name=type_name, milliseconds=_milliseconds, percent=_percent
+        number=_number, time=_time, type_name=type_name, milliseconds=_milliseconds, percent=_percent, size=_size
     )
     return environment
 
@@ -42,6 +46,14 @@ def _source(name: str) -> str:
 
 def _number(value: int) -> str:
     return f"{value:,}"
+
+
+def _size(size_bytes: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if size_bytes < 1000:
+            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1000
+    return f"{size_bytes:.1f} TB"
 
 
 def _percent(share: float) -> str:

@@ -48,6 +48,8 @@ FROM
         WHERE section_id IN {section_ids:Array(UInt64)} AND platform = {platform:String}
             AND timestamp >= {since:DateTime64(3, 'UTC')} AND timestamp < {until:DateTime64(3, 'UTC')}
             AND event_type = 'video' AND user_id != ''
+            -- an older page of OLI Torus tells a play once more, without a position
+            AND verb_id != 'http://adlnet.gov/expapi/verbs/experienced'
             AND (empty({pages:Array(String)}) OR toString(page_id) IN {pages:Array(String)})
         GROUP BY video, user_id
     ) AS watched

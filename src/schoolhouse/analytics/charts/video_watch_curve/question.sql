@@ -35,6 +35,8 @@ WITH
         WHERE section_id IN {section_ids:Array(UInt64)} AND platform = {platform:String}
         AND timestamp >= {since:DateTime64(3, 'UTC')} AND timestamp < {until:DateTime64(3, 'UTC')}
             AND event_type = 'video' AND user_id != '' AND ifNull(video_url, object_id) = chosen
+            -- an older page of OLI Torus tells a play once more, without a position
+            AND verb_id != 'http://adlnet.gov/expapi/verbs/experienced'
         -- a learner of two sections may watch in both at a time
         GROUP BY user_id, section_id
         HAVING notEmpty(seconds)

@@ -1,0 +1,419 @@
+"""The objects of one chunk into the warehouse, each accounted for: loaded, skipped, empty, or failed with its reason.
+
+One insert takes a whole chunk, read by ClickHouse itself. If that insert fails, the objects are looked at one by one,
+what is missing is set aside, and the rest is halved until the object at fault stands alone. What ClickHouse cannot
+reach (local files, keys that look like patterns, ETL_READER=parquet) is read here and sent.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from schoolhouse.backfill.patterns import Source
+from schoolhouse.collect.files import StatementFile, read_blocks
+from schoolhouse.errors import (
+    InputError,
+    ObjectTooLarge,
+    QueryError,
+    QueryRefused,
+    SchoolhouseError,
+    StorageError,
+    WarehouseError,
+)
+from schoolhouse.etl.aws import mapped_errors, objects_url, s3_client
+from schoolhouse.etl.objects import PATTERN, explained
+from schoolhouse.settings import Settings
+from schoolhouse.warehouse.connection import Warehouse, open_warehouse
+from schoolhouse.warehouse.loads import Load, Piece, start_load
+from schoolhouse.warehouse.statements import statement
+
+_SQL: Final = "schoolhouse.backfill.sql"
+_ENGINE_FORMATS: Final = {
+    "lines": "LineAsString",
+    "JSONAsString": "JSONAsString",
+    "JSONEachRow": "JSONAsString",  # the same objects; the mapping needs each as it was written
+    "parquet": "Parquet",
+}
+# Faults of the warehouse, not of an object: unknown tables, columns, settings, databases.
+_SETUP_CODES: Final = frozenset({16, 47, 60, 81, 115})
+_HEADS_AT_ONCE: Final = 8
+_PARQUET_ROWS: Final = 20_000
+
+
+class Stopping(Protocol):
+    """Who knows whether an insert is still wanted; see `watch`."""
+
+    @property
+    def stops_now(self) -> bool:
+        """Whether the insert under way is not to be finished."""
+
+    def inserting(self, query_id: str) -> None:
+        """An insert with this query id begins ('': none runs any more)."""
+
+
+class NothingStops:
+    """For those that insert nothing."""
+
+    stops_now = False
+
+    def inserting(self, query_id: str) -> None:
+        """Nobody watches."""
+
+
+@dataclass(frozen=True)
+class LoadSpec:
+    """How a run wants its objects loaded."""
+
+    format: str
+    clickhouse_settings: Mapping[str, int]
+    options: Mapping[str, str]
+    force: bool
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some objects that go in together. `name` tells it from every other, and is the `source` of its loads."""
+
+    name: str
+    index: int
+    query_id: str
+    sources: list[Source]
+    is_redone: bool  # a worker may have loaded some of it before it was lost
+
+
+@dataclass
+class ChunkResult:
+    """How the objects of a chunk ended, and what their lines became."""
+
+    loaded_objects: int = 0
+    skipped_objects: int = 0
+    empty_objects: int = 0
+    failed_objects: int = 0
+    rows_read: int = 0
+    rows_written: int = 0
+    rows_new: int = 0
+    rows_rejected: int = 0
+    bytes_read: int = 0
+    bytes_written: int = 0
+    seconds: float = 0.0
+    failures: list[dict[str, str]] = field(default_factory=list)
+    is_stopped: bool = False
+
+    @property
+    def processed_objects(self) -> int:
+        """All that are accounted for."""
+        return self.loaded_objects + self.skipped_objects + self.empty_objects + self.failed_objects
+
+    def fail(self, source: Source, reason: str) -> None:
+        """Account for an object that cannot be loaded."""
+        self.failed_objects += 1
+        self.failures.append({"source": source.uri, "state": "failed", "reason": reason[:500]})
+
+
+class ChunkLoader:
+    """Loads chunks for one piece of work; holds a handle on the warehouse until it is closed."""
+
+    def __init__(self, settings: Settings, spec: LoadSpec, watch: Stopping) -> None:
+        self.settings = settings
+        self._spec = spec
+        self._watch = watch
+        self._warehouse: Warehouse | None = None
+        self._s3: Any = None
+
+    def close(self) -> None:
+        """Release the handle."""
+        if self._warehouse:
+            self._warehouse.close()
+        self._warehouse = None
+
+    @property
+    def warehouse(self) -> Warehouse:
+        """The handle, opened when it is first needed."""
+        if self._warehouse is None:
+            self._warehouse = open_warehouse(self.settings, who="backfill")
+        return self._warehouse
+
+    @property
+    def s3(self) -> Any:
+        """The client of S3, made when it is first needed."""
+        if self._s3 is None:
+            self._s3 = s3_client(self.settings)
+        return self._s3
+
+    def load(self, chunk: Chunk) -> ChunkResult:
+        """Load a chunk. Stopped in the middle, its result says so and counts the rows that got in.
+
+        Raises:
+            SchoolhouseError: ClickHouse or S3 is away or refuses everything; no object is at fault.
+        """
+        result = ChunkResult()
+        started = time.perf_counter()
+        try:
+            described = self._described(chunk.sources, result)
+            groups = self._groups(self._not_yet_in(chunk, described, result))
+            while groups and not self._watch.stops_now:
+                groups += self._load_group(chunk, groups.pop(), result)
+            result.is_stopped = bool(groups) or (self._watch.stops_now and result.is_stopped)
+        except WarehouseError:
+            self.close()  # the next try opens another
+            raise
+        result.seconds = time.perf_counter() - started
+        return result
+
+    def with_sizes(self, sources: list[Source]) -> list[Source]:
+        """The same, with version and size where S3 knows them; what is missing is left out."""
+        return [
+            known
+            for source in sources
+            if (known := source if source.size_bytes >= 0 else self._head(source, ChunkResult())) is not None
+        ]
+
+    def head_of(self, source: Source, lines: int) -> tuple[str, dict[str, Any]]:
+        """A question for the first lines of an object, and its values."""
+        if self._is_for_the_engine(source):
+            collection = self.settings.clickhouse_s3_collection
+            values = {"url": objects_url([source.ref], self.settings), "format": _ENGINE_FORMATS[self._spec.format]}
+            name = "read_head_by_collection" if collection else "read_head"
+            values |= {"collection": collection} if collection else {}
+            return statement(name, _SQL), {**values, "lines": lines}
+        found: list[str] = []
+        with self._copied(source) as path:
+            for block, _ in self._blocks(path, source):
+                found += block.decode("utf-8", "replace").splitlines()[: lines - len(found)]
+                if len(found) >= lines:
+                    break
+        return statement("read_lines", _SQL), {"found": found}
+
+    def _described(self, sources: list[Source], result: ChunkResult) -> list[Source]:
+        """With version and size, where the manifest did not tell; without the missing and the empty."""
+        unknown = [source for source in sources if source.bucket and (not source.etag or source.size_bytes < 0)]
+        heads: dict[str, Source | None] = {}
+        if unknown:
+            with ThreadPoolExecutor(_HEADS_AT_ONCE, thread_name_prefix="backfill-head") as pool:
+                heads = dict(pool.map(lambda source: (source.uri, self._head(source, result)), unknown))
+        found: list[Source] = []
+        for source in sources:
+            known = heads.get(source.uri, source)
+            if known is None:
+                continue
+            if known.size_bytes == 0:
+                result.empty_objects += 1
+                result.failures.append({"source": known.uri, "state": "empty", "reason": "It has no bytes."})
+            else:
+                found.append(known)
+        return found
+
+    def _head(self, source: Source, result: ChunkResult) -> Source | None:
+        """As S3 describes it; None, and failed, if it cannot be read."""
+        try:
+            with mapped_errors(source.uri):
+                head = self.s3.head_object(Bucket=source.bucket, Key=source.key)
+        except StorageError as error:
+            if error.is_retryable:
+                raise
+            result.fail(source, error.message)
+            return None
+        return replace(source, etag=head["ETag"].strip('"'), size_bytes=int(head["ContentLength"]))
+
+    def _not_yet_in(self, chunk: Chunk, sources: list[Source], result: ChunkResult) -> list[Source]:
+        """Those that `loaded_objects` does not know. What this very chunk brought before counts as loaded."""
+        if not sources or (self._spec.force and not chunk.is_redone):
+            return sources
+        names = {"sources": [source.uri for source in sources]}
+        rows = self.warehouse.ask(statement("list_known_objects", _SQL), names, why="backfill").rows
+        known = {(uri, etag): brought_by for uri, etag, brought_by in rows}
+        wanted: list[Source] = []
+        has_own = False
+        for source in sources:
+            brought_by = known.get((source.uri, source.etag))
+            if chunk.is_redone and brought_by == chunk.name:
+                has_own = True
+                result.loaded_objects += 1
+                result.bytes_read += max(source.size_bytes, 0)
+            elif brought_by is None or self._spec.force:
+                wanted.append(source)
+            else:
+                result.skipped_objects += 1
+        if has_own:
+            sums = self.warehouse.ask(statement("sum_finished_loads", _SQL), {"source": chunk.name}, why="backfill")
+            facts = sums.first()
+            result.rows_read += int(facts["rows"])
+            result.rows_written += int(facts["accepted"])
+            result.rows_new += int(facts["new"])
+            result.rows_rejected += int(facts["rejected"])
+            result.bytes_written += int(facts["bytes"])
+        return wanted
+
+    def _groups(self, sources: list[Source]) -> list[list[Source]]:
+        """What one insert can take: objects of a bucket that ClickHouse reads, or one that we read."""
+        by_bucket: dict[str, list[Source]] = {}
+        alone: list[list[Source]] = []
+        for source in sources:
+            if self._is_for_the_engine(source):
+                by_bucket.setdefault(source.bucket, []).append(source)
+            else:
+                alone.append([source])
+        return [*alone, *by_bucket.values()]
+
+    def _is_for_the_engine(self, source: Source) -> bool:
+        return bool(source.bucket) and self.settings.etl_reader == "native" and not PATTERN.search(source.key)
+
+    def _load_group(self, chunk: Chunk, group: list[Source], result: ChunkResult) -> list[list[Source]]:
+        """Load a group with one insert; if an object of it is at fault, gives back smaller groups to try."""
+        load = start_load(
+            self.warehouse,
+            route="backfill",
+            source=chunk.name,
+            etag=group[0].etag if len(group) == 1 else "",
+            timeout_seconds=self.settings.clickhouse_timeout_seconds,
+        )
+        try:
+            with load:
+                self._insert(chunk, group, load)
+                load.covers((source.uri, source.etag) for source in group)
+        except SchoolhouseError as error:
+            if self._watch.stops_now:
+                self._count_stopped(load, result)
+                return []
+            fault = explained(error, group[0].ref)
+            if not _is_of_an_object(fault):
+                raise fault from None
+            if len(group) == 1:
+                result.fail(group[0], fault.message)
+                return []
+            return self._halves(group, result)
+        summary = load.summary
+        result.loaded_objects += len(group)
+        result.bytes_read += sum(max(source.size_bytes, 0) for source in group)
+        result.rows_read += summary.lines
+        result.rows_written += summary.accepted
+        result.rows_new += summary.new
+        result.rows_rejected += sum(summary.rejected.values())
+        result.bytes_written += summary.bytes
+        return []
+
+    def _insert(self, chunk: Chunk, group: list[Source], load: Load) -> None:
+        self._watch.inserting(chunk.query_id)
+        try:
+            if self._is_for_the_engine(group[0]):
+                self._insert_by_engine(chunk, group, load)
+            else:
+                for source in group:
+                    self._insert_by_us(source, load)
+        finally:
+            self._watch.inserting("")
+
+    def _insert_by_engine(self, chunk: Chunk, group: list[Source], load: Load) -> None:
+        settings = self.settings
+        names = [("cluster", settings.clickhouse_cluster), ("collection", settings.clickhouse_s3_collection)]
+        named = {name: value for name, value in names if value}
+        way = "_and_".join(named)
+        limits: dict[str, Any] = {
+            "s3_retry_attempts": settings.s3_max_attempts,
+            "s3_request_timeout_ms": settings.s3_read_timeout_seconds * 1000,
+            **self._spec.clickhouse_settings,
+            **self._spec.options,
+            "query_id": f"{chunk.query_id}_{load.load_id}",
+        }
+        load.add_select(
+            statement(f"read_objects_by_{way}" if way else "read_objects", _SQL),
+            {
+                "url": objects_url([source.ref for source in group], settings),
+                "format": _ENGINE_FORMATS[self._spec.format],
+                **named,
+            },
+            limits=limits,
+            why=f"backfill {chunk.query_id}",
+        )
+
+    def _insert_by_us(self, source: Source, load: Load) -> None:
+        """Read an object or file here and send its lines."""
+        limit = self.settings.max_s3_object_bytes
+        if limit and source.size_bytes > limit:
+            raise ObjectTooLarge(f"{source.uri} has {source.size_bytes} bytes; {limit} are allowed.")
+        with self._copied(source) as path:
+            for lines, first_line in self._blocks(path, source):
+                if self._watch.stops_now:
+                    raise InputError("The run was stopped.")
+                load.add_pieces([Piece(lines, source.uri, first_line, source.etag)])
+
+    @contextmanager
+    def _copied(self, source: Source) -> Iterator[Path]:
+        """An object as a file of this machine; a local file is what it is."""
+        if not source.bucket:
+            yield Path(source.key)
+            return
+        with tempfile.NamedTemporaryFile(prefix="schoolhouse-backfill-") as copy:
+            with mapped_errors(source.uri):
+                for piece in self.s3.get_object(Bucket=source.bucket, Key=source.key)["Body"].iter_chunks(1 << 20):
+                    copy.write(piece)
+            copy.flush()
+            yield Path(copy.name)
+
+    def _blocks(self, path: Path, source: Source) -> Iterable[tuple[bytes, int]]:
+        if self._spec.format == "parquet":
+            yield from _parquet_blocks(path, source)
+            return
+        layout: Any = "lines" if self._spec.format == "lines" else "json"
+        file = StatementFile(source.uri, path, layout, max(source.size_bytes, 0))
+        for block in read_blocks(file, max_line_bytes=self.settings.max_line_bytes):
+            yield block.lines, block.first_line
+
+    def _halves(self, group: list[Source], result: ChunkResult) -> list[list[Source]]:
+        """The group without what is missing, again; or its halves, if nothing is."""
+        before = result.failed_objects
+        with ThreadPoolExecutor(_HEADS_AT_ONCE, thread_name_prefix="backfill-head") as pool:
+            heads = list(pool.map(lambda source: self._head(source, result), group))
+        there = [source for source in heads if source]
+        if result.failed_objects > before:
+            return [there] if there else []
+        middle = len(there) // 2
+        return [there[middle:], there[:middle]]
+
+    def _count_stopped(self, load: Load, result: ChunkResult) -> None:
+        """Rows of a stopped insert stay, as they are true statements; count them."""
+        result.is_stopped = True
+        with suppress(SchoolhouseError):
+            answer = self.warehouse.ask(
+                statement("count_stored_rows", _SQL), {"load_id": load.load_id}, why="backfill stopped"
+            )
+            rows = int(answer.value() or 0)
+            result.rows_read += rows
+            result.rows_written += rows
+
+
+def _is_of_an_object(error: SchoolhouseError) -> bool:
+    """Whether one object is at fault, and not the house."""
+    if error.is_retryable or isinstance(error, QueryRefused):
+        return False
+    if isinstance(error, QueryError):
+        return error.engine_code not in _SETUP_CODES
+    return isinstance(error, StorageError | InputError)
+
+
+def _parquet_blocks(path: Path, source: Source) -> Iterable[tuple[bytes, int]]:
+    """The column `line` of a Parquet file, in blocks."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    first_line = 1
+    try:
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=_PARQUET_ROWS, columns=["line"]):
+                lines = [_one_line(value) for value in batch.column(0).to_pylist()]
+                yield b"".join(lines), first_line
+                first_line += len(lines)
+    except (pa.ArrowException, OSError, IndexError):
+        raise InputError(f"{source.uri} is no Parquet with a column `line`.") from None
+
+
+def _one_line(value: str | bytes | None) -> bytes:
+    data = value.encode() if isinstance(value, str) else value or b""
+    return data.replace(b"\n", b" ") + b"\n"

@@ -1,0 +1,1 @@
+"""The SQL of backfills in ClickHouse, one statement a file; `schoolhouse.warehouse.statements` reads it."""

@@ -1,0 +1,3 @@
+-- Lines that were read here
+-- found: the lines
+SELECT arrayJoin({found:Array(String)}) AS line
