@@ -49,8 +49,10 @@ def ministack() -> Iterator[str]:
                 break
             except OSError:
                 time.sleep(0.1)
-        yield url
-        process.terminate()
+        try:
+            yield url
+        finally:
+            process.kill()
 
 
 def lines(count: int, directory: Path) -> list[bytes]:

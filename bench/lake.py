@@ -49,7 +49,10 @@ def values(count: int, start: datetime, *, first: int = 0) -> Iterator[tuple[int
             f'"correct":{"true" if number % 3 else "false"},"time_taken_ms":{800 + number % 39_000},'
             f'"quality":{4 if number % 3 else 1},'
         )
-        states = (_state("before", easy, interval, number, known), _state("after", easy, interval + 1, number + 1, known))
+        states = (
+            _state("before", easy, interval, number, known),
+            _state("after", easy, interval + 1, number + 1, known),
+        )
         yield base + offset, (event + ",".join(states) + "}").encode()
 
 

@@ -19,22 +19,26 @@ One process opens one engine directory, so the embedded warehouses of a run shar
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import boto3
 import pytest
 
 from schoolhouse.settings import Settings, environment_name, load_settings
 from schoolhouse.warehouse.connection import Warehouse, open_warehouse
 from tests.migrated import MigratedDatabases
-from tests.ministack import running_ministack
+from tests.ministack import Aws, running_ministack
 from tests.postgres import new_database, running_postgres
 
 ROOT = Path(__file__).parent.parent
@@ -91,6 +95,39 @@ def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a MiniStack of this test process: S3 and SQS."""
     with running_ministack(tmp_path_factory.mktemp("ministack")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def aws(ministack: str, aws_credentials: None) -> Aws:
+    """Clients for S3 and SQS."""
+    s3, sqs = (boto3.client(name, endpoint_url=ministack, region_name="us-east-1") for name in ("s3", "sqs"))
+    return Aws(ministack, s3, sqs)
+
+
+@pytest.fixture
+def bucket(aws: Aws) -> str:
+    """An empty bucket of the test's own."""
+    name = f"xapi-{uuid.uuid4().hex[:12]}"
+    aws.s3.create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
+def put(aws: Aws, bucket: str) -> Callable[..., str]:
+    """Puts statements (or bytes) under a key; returns the ETag."""
+
+    def _put(key: str, content: list[dict[str, Any]] | bytes) -> str:
+        lines = content if isinstance(content, bytes) else b"".join(json.dumps(one).encode() + b"\n" for one in content)
+        return str(aws.s3.put_object(Bucket=bucket, Key=key, Body=lines)["ETag"]).strip('"')
+
+    return _put
+
+
+@pytest.fixture
+def refused_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

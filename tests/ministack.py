@@ -11,9 +11,20 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 START_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Aws:
+    """MiniStack's address, and AWS's clients for it."""
+
+    url: str
+    s3: Any
+    sqs: Any
 
 
 @contextmanager

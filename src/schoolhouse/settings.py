@@ -121,6 +121,18 @@ class Settings(BaseSettings):
         description="Months that the record of loads is kept; 0: for ever.",
     )
 
+    pseudonym_key: SecretStr = Field(
+        SecretStr(""),
+        validation_alias="LEARNER_PSEUDONYM_KEY",
+        description="Secret of 32 characters or more that makes pseudonyms of actors, where `warehouse setup "
+        "--pseudonymous` chose them. Empty: learner-pseudonyms.key under SCHOOLHOUSE_DATA_DIR, if it is there.",
+    )
+    s3_source_is_pseudonymous: bool = Field(
+        False,
+        validation_alias="S3_SOURCE_IS_PSEUDONYMOUS",
+        description="The bundles hold pseudonyms already, so that ClickHouse may read them into such a warehouse.",
+    )
+
     # --- S3, SQS and the ETL; AWS's own names work as everywhere (AWS_ACCESS_KEY_ID, AWS_PROFILE, roles…) ---
     environment: str = Field(
         "dev",
@@ -404,12 +416,12 @@ class Settings(BaseSettings):
     lake_vacuum_hours: Count = Field(
         168,
         validation_alias="DATA_LAKE_VACUUM_HOURS",
-        description="Hours that files which no table names any more stay on storage, for readers and writers under way.",
+        description="Hours that files which no table names any more stay on storage, for readers under way.",
     )
     lake_look_back_hours: Count = Field(
         168,
         validation_alias="LAKE_LOOK_BACK_HOURS",
-        description="Hours that a message may be late and still be loaded; later ones are quarantined. 0: any lateness.",
+        description="Hours that a message may be late and still load; later ones are quarantined. 0: any lateness.",
     )
     lake_grace_seconds: Count = Field(
         300,
@@ -420,7 +432,7 @@ class Settings(BaseSettings):
         "",
         pattern=r"^(|AES256|aws:kms)$",
         validation_alias="DATA_LAKE_SERVER_SIDE_ENCRYPTION",
-        description="Encryption that S3 is asked for with every object: AES256 or aws:kms. Empty: the bucket's default.",
+        description="Encryption asked of S3 with every object: AES256 or aws:kms. Empty: the bucket's default.",
     )
     lake_kms_key_id: str = Field(
         "", validation_alias="DATA_LAKE_KMS_KEY_ID", description="Key for aws:kms. Empty: the bucket's default key."

@@ -186,8 +186,7 @@ def test_an_operator_does_all_of_it_from_the_page(
     page.click("#delete-inventory-2")
     expect(page.locator("#inventory-2")).to_have_count(0)
 
-    expected = [text for text in complaints if "422" not in text]
-    assert expected == []
+    assert [text for text in set(complaints) if "status of 422" not in text] == []
     for scheme, width in (("dark", 1280), ("light", 420)):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         page.set_viewport_size({"width": width, "height": 1000})

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-from tests.etl.conftest import aws, bucket, etl_settings, put, queues, reader  # noqa: F401
+from tests.etl.conftest import etl_settings, queues, reader  # noqa: F401

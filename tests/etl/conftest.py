@@ -3,46 +3,20 @@
 from __future__ import annotations
 
 import json
-import socket
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 
 from schoolhouse.etl.handler import Handler
 from schoolhouse.settings import Settings
 from schoolhouse.warehouse.connection import Warehouse
+from tests.ministack import Aws
 
 KEY = "section/123/video/2024-01-01T12-00-00.000Z_bundle.jsonl"
 E = "http://oli.cmu.edu/extensions/"
 V = "https://w3id.org/xapi/video/extensions/"
-
-
-@dataclass(frozen=True)
-class Aws:
-    """MiniStack's address, and AWS's clients for it."""
-
-    url: str
-    s3: Any
-    sqs: Any
-
-
-@pytest.fixture(scope="session")
-def aws(ministack: str, aws_credentials: None) -> Aws:
-    """Clients for S3 and SQS."""
-    s3, sqs = (boto3.client(name, endpoint_url=ministack, region_name="us-east-1") for name in ("s3", "sqs"))
-    return Aws(ministack, s3, sqs)
-
-
-@pytest.fixture
-def bucket(aws: Aws) -> str:
-    """An empty bucket of the test's own."""
-    name = f"xapi-{uuid.uuid4().hex[:12]}"
-    aws.s3.create_bucket(Bucket=name)
-    return name
 
 
 @pytest.fixture
@@ -79,17 +53,6 @@ def handler(etl_settings: Settings) -> Iterator[Handler]:
     """The handler under test."""
     with Handler(etl_settings, who="tests") as opened:
         yield opened
-
-
-@pytest.fixture
-def put(aws: Aws, bucket: str) -> Callable[..., str]:
-    """Puts statements (or bytes) under a key; returns the ETag."""
-
-    def _put(key: str, content: list[dict[str, Any]] | bytes) -> str:
-        body = content if isinstance(content, bytes) else jsonl(content)
-        return str(aws.s3.put_object(Bucket=bucket, Key=key, Body=body)["ETag"]).strip('"')
-
-    return _put
 
 
 def jsonl(statements: list[dict[str, Any]]) -> bytes:
@@ -152,10 +115,3 @@ def queue_event(*bodies: Any, receives: int = 1) -> dict[str, Any]:
             for number, body in enumerate(bodies)
         ]
     }
-
-
-@pytest.fixture
-def refused_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])

@@ -20,7 +20,8 @@ from schoolhouse.settings import Settings
 from schoolhouse.warehouse.connection import Warehouse, open_warehouse
 from schoolhouse.warehouse.health import run_checks
 from tests.collect.xapi_site import serving
-from tests.etl.conftest import Aws, jsonl, notification, video
+from tests.etl.conftest import jsonl, notification, video
+from tests.ministack import Aws
 
 Put = Callable[..., str]
 SECTION = 123

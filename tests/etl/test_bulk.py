@@ -12,7 +12,8 @@ from schoolhouse.etl.bulk import read_request
 from schoolhouse.etl.handler import Handler
 from schoolhouse.settings import Settings, load_settings
 from schoolhouse.warehouse.connection import Warehouse
-from tests.etl.conftest import Aws, count_events, page_view, video
+from tests.etl.conftest import count_events, page_view, video
+from tests.ministack import Aws
 
 Put = Callable[..., str]
 KEYS = {

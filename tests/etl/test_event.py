@@ -13,7 +13,8 @@ from schoolhouse.errors import LoadUnfinished
 from schoolhouse.etl.handler import Handler
 from schoolhouse.settings import Settings
 from schoolhouse.warehouse.connection import Warehouse
-from tests.etl.conftest import KEY, Aws, count_events, jsonl, notification, page_view, queue_event, video
+from tests.etl.conftest import KEY, count_events, jsonl, notification, page_view, queue_event, video
+from tests.ministack import Aws
 
 Put = Callable[..., str]
 # what happens to messages does not depend on who reads S3, or where ClickHouse is

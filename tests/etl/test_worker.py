@@ -25,7 +25,8 @@ from schoolhouse.etl.worker import Worker
 from schoolhouse.settings import Settings, environment_name, load_settings
 from schoolhouse.warehouse.connection import Warehouse
 from tests.conftest import ROOT
-from tests.etl.conftest import KEY, Aws, count_events, notification, video
+from tests.etl.conftest import KEY, count_events, notification, video
+from tests.ministack import Aws
 
 Put = Callable[..., str]
 native_only = pytest.mark.parametrize("reader", ["native"], indirect=True)

@@ -1,7 +1,7 @@
 """The lake by Airflow itself, in an environment of its own.
 
-AIRFLOW_PYTHON names the Python of an environment made from deploy/airflow/requirements.lock; `.ci/run` makes one. Without
-it these tests skip.
+AIRFLOW_PYTHON names the Python of an environment made from deploy/airflow/requirements.lock; `.ci/run` makes one.
+Without it these tests skip.
 """
 
 from __future__ import annotations

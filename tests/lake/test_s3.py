@@ -14,15 +14,15 @@ from schoolhouse.lake.ledger import Ledger
 from schoolhouse.lake.zones import Lake, lake_of
 from schoolhouse.settings import Settings
 from schoolhouse.warehouse.connection import Warehouse
-from tests.etl.conftest import Aws, aws, aws_credentials, ministack  # noqa: F401 - fixtures
 from tests.lake.broker import START, Broker, attempts, messages
 from tests.lake.truth import must_hold
+from tests.ministack import Aws
 
 FIRST = Window(START)
 
 
 @pytest.fixture
-def lake(aws: Aws, lake_settings: Settings) -> Lake:  # noqa: F811
+def lake(aws: Aws, lake_settings: Settings) -> Lake:
     """An empty lake in a bucket of its own."""
     bucket = f"lake-{uuid.uuid4().hex[:12]}"
     aws.s3.create_bucket(Bucket=bucket)
@@ -70,7 +70,7 @@ def test_clickhouse_reads_the_lake_from_its_bucket(broker: Broker, lake: Lake, w
     assert warehouse.ask("SELECT count() FROM lake_user_attempts", why="tests").value() == 40
 
 
-def test_encryption_is_asked_for_with_every_object(broker: Broker, lake: Lake, aws: Aws) -> None:  # noqa: F811
+def test_encryption_is_asked_for_with_every_object(broker: Broker, lake: Lake, aws: Aws) -> None:
     asked = lake_of(
         lake.settings.model_copy(update={"lake_server_side_encryption": "aws:kms", "lake_kms_key_id": "our-key"})
     )

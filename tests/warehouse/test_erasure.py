@@ -64,7 +64,6 @@ def _everything_of_other(warehouse: Warehouse, who: str) -> int:
     question = "SELECT * EXCEPT (event_digest) FROM raw_events"
     events = warehouse.ask_bytes(question, output_format="JSONEachRow", why="tests").decode()
     ids = warehouse.ask_bytes("SELECT * FROM statement_ids", output_format="JSONEachRow", why="tests").decode()
-    assert events.count("https://other.example") >= 1
     return events.count(who) + ids.count(who)
 
 
@@ -73,9 +72,8 @@ def test_what_the_engine_keeps_of_the_deletion_names_nobody(warehouse: Warehouse
     actor = {"account": {"homePage": HOST, "name": "kim-901"}}
     load(warehouse, [{**page_viewed(42, 1, "2026-03-01T10:00:00Z"), "actor": actor}])
     erase_learner(warehouse, Learner(HOST, "kim-901"))
-    commands = warehouse.ask(
-        "SELECT command FROM system.mutations WHERE database = currentDatabase()", why="tests"
-    ).rows
+    question = "SELECT command FROM system.mutations WHERE database = currentDatabase()"
+    commands = warehouse.ask(question, why="tests").rows
     assert commands
     assert "kim-901" not in str(commands)
 

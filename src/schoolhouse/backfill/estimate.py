@@ -25,6 +25,7 @@ _SAMPLE: Final = 8
 _LINES: Final = 2000  # of each object of the sample
 _RECENT_CHUNKS: Final = 100
 _SECONDS_A_CHUNK: Final = 0.3  # planning and counting, whatever its size
+_NO_LINES: Final = "SELECT '' AS line WHERE 0"
 _WRITING: Final = 2.0  # an insert takes about twice as long as its mapping alone
 
 
@@ -70,6 +71,7 @@ def estimate(
     """The estimate of a dry run, as plain values."""
     verdicts: Counter[str] = Counter()
     lines = stored = 0
+    planning = loader.warehouse.ask(_question(loader.warehouse, _NO_LINES), why="backfill dry run").seconds
     seconds = 0.0
     unreadable: list[str] = []
     for source in loader.with_sizes(tally.sample):
@@ -84,7 +86,7 @@ def estimate(
         is_whole = count < _LINES
         lines += count
         stored += source.size_bytes if is_whole else sum(size for _, size in found.values())
-        seconds += took
+        seconds += max(took - planning, 0.0)
         verdicts.update({verdict: rows for verdict, (rows, _) in found.items()})
     size = tally.bytes or _guessed_bytes(tally, loader)
     bad = sum(rows for verdict, rows in verdicts.items() if verdict not in ("", "blank"))

@@ -74,7 +74,7 @@ class KeyFilter:
             return False
         if not (self.since or self.until):
             return True
-        at = parsed.time if parsed else None
+        at = parsed.timestamp if parsed else None
         return at is not None and (not self.since or at >= self.since) and (not self.until or at < self.until)
 
 

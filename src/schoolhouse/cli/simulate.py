@@ -44,6 +44,10 @@ def statements(
     into_warehouse: Annotated[
         bool, typer.Option("--into-warehouse", help="Load our warehouse; OUT is where truth.json goes.")
     ] = False,
+    bundles: Annotated[
+        int, typer.Option(min=0, help="Bundles of so many statements under OLI Torus's keys, in place of one file.")
+    ] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the same run was cut off.")] = False,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell lines, bytes and time; write nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
@@ -72,9 +76,10 @@ def statements(
         ),
     )
     if dry_run:
-        _report(_estimated(plan, out, form), as_json)
+        _report(_estimated(plan, out, "jsonl" if bundles else form), as_json)
         return
-    _report(_written(plan, out, "" if into_warehouse else form, workers), as_json)
+    form = "warehouse" if into_warehouse else "bundles" if bundles else form
+    _report(_written(plan, out, form, size=bundles, workers=workers, resume=resume), as_json)
 
 
 def _rates(pairs: list[str]) -> Any:
@@ -109,11 +114,12 @@ def _estimated(plan: Any, out: str, form: Any) -> dict[str, Any]:
     }
 
 
-def _written(plan: Any, out: str, form: Any, workers: int) -> dict[str, Any]:
-    """Write files in a form, or, where there is none, load the warehouse."""
+def _written(plan: Any, out: str, form: Any, *, size: int, **options: Any) -> dict[str, Any]:
+    """Write a file in a form, or bundles, or load the warehouse."""
     from schoolhouse.simulate import write_statements
     from schoolhouse.simulate.campus import chunks_of
     from schoolhouse.simulate.into_warehouse import load_with_truth
+    from schoolhouse.simulate.to_bundles import write_bundles
     from schoolhouse.warehouse import migrations
     from schoolhouse.warehouse.connection import open_warehouse
 
@@ -121,16 +127,18 @@ def _written(plan: Any, out: str, form: Any, workers: int) -> dict[str, Any]:
     with console.progress() as bar:
         task = bar.add_task("Simulating", total=total, note="")
 
-        def advance(lines: int, size: int) -> None:
+        def advance(lines: int, size_bytes: int) -> None:
             elapsed = bar.tasks[task].elapsed or 1e-9
-            bar.update(task, completed=lines, note=f"{lines / elapsed:,.0f}/s {console.size(size)}")
+            bar.update(task, completed=lines, note=f"{lines / elapsed:,.0f}/s {console.size(size_bytes)}")
 
-        if form:
-            done = write_statements(plan, out, form, workers=workers, on_progress=advance)
+        if form == "bundles":
+            done = write_bundles(plan, out, size=size, on_progress=advance, **options)
+        elif form != "warehouse":
+            done = write_statements(plan, out, form, on_progress=advance, **options)
         else:
             with open_warehouse(console.settings(), who="simulate statements") as warehouse:
                 migrations.require_current(warehouse)
-                done = load_with_truth(warehouse, plan, out, workers=workers, on_progress=advance)
+                done = load_with_truth(warehouse, plan, out, on_progress=advance, **options)
     return {
         "written": done.out,
         "truth": done.truth,

@@ -72,7 +72,7 @@ def _erase_from(table: Table, named: pl.Expr, *, dry_run: bool) -> Erased:
         return Change(kept, {}, days.predicate(named_days), {"erasure": "one learner", "rows": found.rows})
 
     if (opened := table.open()) is not None:
-        schema = pl.Schema(pl.scan_delta(opened, storage_options=table.lake.options or None).collect_schema())  # type: ignore[arg-type]
+        schema = pl.Schema(pl.scan_delta(opened, storage_options=table.lake.options or None).collect_schema())
         if table.commit(schema, make) is not None:
             table.forget()
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from schoolhouse.lake.summary import Held, Standing, status, summary
@@ -54,7 +54,7 @@ def _of_datasets(datasets: list[DatasetUse]) -> Iterable[str]:
     }
     for name, (attribute, meaning) in described.items():
         yield _family(name, meaning, [({"dataset": one.dataset}, getattr(one, attribute)) for one in datasets])
-    dimensions = [
+    dimensions: list[Sample] = [
         ({"dataset": one.dataset, "dimension": name}, value)
         for one in datasets
         for name, value in one.dimensions.items()
@@ -97,7 +97,7 @@ def _of_status(standings: list[Standing]) -> Iterable[str]:
     yield _family("newest_window_timestamp_seconds", "Start of the newest window that is loaded.", newest)
 
 
-def _family(name: str, meaning: str, samples: list[Sample]) -> str:
+def _family(name: str, meaning: str, samples: Sequence[Sample]) -> str:
     """One metric with its samples; nothing where there is none."""
     known = [(labels, value) for labels, value in samples if value is not None]
     if not known:

@@ -25,11 +25,15 @@ if TYPE_CHECKING:
     from schoolhouse.lake.zones import Lake
 
 MOMENT: Final = pl.Datetime("us", "UTC")
-LOAD_COLUMNS: Final = {"window_start": MOMENT, "window_slice": pl.Int32()}
-KAFKA_COLUMNS: Final = {"kafka_partition": pl.Int32(), "kafka_offset": pl.Int64(), "kafka_timestamp": MOMENT}
-DAY_COLUMNS: Final = {"year": pl.Int16(), "month": pl.Int8(), "day": pl.Int8()}
+LOAD_COLUMNS: Final[dict[str, pl.DataType]] = {"window_start": MOMENT, "window_slice": pl.Int32()}
+KAFKA_COLUMNS: Final[dict[str, pl.DataType]] = {
+    "kafka_partition": pl.Int32(),
+    "kafka_offset": pl.Int64(),
+    "kafka_timestamp": MOMENT,
+}
+DAY_COLUMNS: Final[dict[str, pl.DataType]] = {"year": pl.Int16(), "month": pl.Int8(), "day": pl.Int8()}
 POISON_SCHEMA: Final = pl.Schema(
-    {"topic": pl.String, **KAFKA_COLUMNS, "reason": pl.String, "value": pl.Binary, **LOAD_COLUMNS, **DAY_COLUMNS}
+    {"topic": pl.String(), **KAFKA_COLUMNS, "reason": pl.String(), "value": pl.Binary(), **LOAD_COLUMNS, **DAY_COLUMNS}
 )
 
 

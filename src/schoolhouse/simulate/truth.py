@@ -6,7 +6,7 @@ their own.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -127,6 +127,24 @@ class Truth:
         else:
             known.add(tally)
 
+    def state(self) -> list[dict[str, Any]]:
+        """What is known so far, as plain values, for `restore`."""
+        return [
+            {"section": index} | {field.name: _plain(getattr(tally, field.name)) for field in fields(Tally)}
+            for index, tally in self._tallies.items()
+        ]
+
+    def restore(self, state: list[dict[str, Any]]) -> None:
+        """Begin with what an earlier run knew."""
+        for known in state:
+            values = {name: value for name, value in known.items() if name != "section"}
+            values["counts"] = {(kind, day): count for kind, day, count in known["counts"]}
+            values["scored"] = {name: (count, total) for name, (count, total) in known["scored"].items()}
+            values["activity"] = np.array(known["activity"])
+            for name in ("video", "experiment"):
+                values[name] = np.array(known[name], dtype=np.int64)
+            self._tallies[known["section"]] = Tally(**values)
+
     @property
     def statements(self) -> int:
         """Good statements so far."""
@@ -246,6 +264,14 @@ class Truth:
         )
         columns = {"ability": traits.ability, "persistence": traits.persistence, "diligence": traits.diligence}
         return {"learner": names} | {name: np.round(values[everyone], 6).tolist() for name, values in columns.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, dict) and any(isinstance(key, tuple) for key in value):
+        return [[*key, number] for key, number in value.items()]
+    return value
 
 
 def _plan_of(plan: Plan) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Removes one person from every table, and proves it by counting again.
 
 The person is named by platform and id, as statements name them, and on Open edX by user name too, from which further
-ids follow. Tables are found by their columns, so that one which is added later is not forgotten. A deletion stays in the
-engine's books for a while, so its text holds hashes, not the person's id.
+ids follow. Tables are found by their columns, so that one which is added later is not forgotten. A deletion stays in
+the engine's books for a while, so its text holds hashes, not the person's id.
 
 What lies outside of the warehouse (bundles, S3, backups) is not touched: loading it again would bring the person back.
 """
