@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from schoolhouse.warehouse.connection import Warehouse, open_warehouse
+from schoolhouse.warehouse.health import run_checks
 from tests.warehouse.loading import Line, Loaded, as_bytes, load_block, load_file, load_lines, rows, statement, value
 
 TORUS = "http://oli.cmu.edu/extensions/"
@@ -190,6 +191,17 @@ def test_of_a_conflict_the_first_stands(shared_tables: Warehouse) -> None:
         assert rows(shared_tables, hidden, **mine) == expected, change
         contents = "SELECT uniqExact(content_hash, section_id, timestamp, user_id) FROM statement_ids"
         assert value(shared_tables, f"{contents} WHERE event_id = {{id:UUID}}", **mine) == 2, change
+
+
+def test_a_derived_id_that_is_written_into_its_statement_is_no_conflict(tables: Warehouse) -> None:
+    """As a store does that gives a statement its id: the bytes change, and what they say does not."""
+    plain = with_section(7, mark="derived")
+    assert load_lines(tables, [plain], source="file").counts == (1, 0, 0)
+    written = plain | {"id": str(value(tables, "SELECT event_id FROM raw_events"))} | STORE
+    assert load_lines(tables, [written], source="store").counts == (0, 1, 0)
+    assert load_lines(tables, [plain, written], source="both").counts == (0, 2, 0)
+    assert value(tables, "SELECT count() FROM raw_events FINAL") == 1
+    assert all(check.passed for check in run_checks(tables) if check.name in {"conflicts", "duplicates"})
 
 
 def test_within_a_load_the_first_line_stands(shared_tables: Warehouse) -> None:

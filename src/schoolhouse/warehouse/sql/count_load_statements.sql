@@ -1,6 +1,7 @@
 -- How many statements a load brought first, and how many contents of theirs are in conflict
 -- new: ids that this load brought first. conflict: contents that it brought first for an id that belongs to another content
--- or key. disputed: ids that stand under several keys, of this load or of one that was cut off.
+-- or key. disputed: ids that stand under several keys, of this load or of one that was cut off. A content_hash of 0 says that
+-- the id follows from the content, so what else stands under the key has the same content.
 SELECT
     countIf(first_load = {load_id:UInt64}) AS new,
     sum(contents_of_load) - new AS conflict,
@@ -9,21 +10,33 @@ FROM
 (
     SELECT
         event_id,
-        argMax(variant_load, variant_version) AS first_load,
-        countIf(variant_load = {load_id:UInt64}) AS contents_of_load,
-        uniqExact((section_id, timestamp, user_id)) AS keys
+        argMax(key_load, key_version) AS first_load,
+        sum(key_contents) AS contents_of_load,
+        count() AS keys
     FROM
     (
         SELECT
             event_id,
-            section_id,
-            timestamp,
-            user_id,
-            max(event_version) AS variant_version,
-            argMax(load_id, event_version) AS variant_load
-        FROM statement_ids
-        WHERE event_id IN (SELECT event_id FROM statement_ids WHERE load_id IN {loads:Array(UInt64)})
-        GROUP BY event_id, section_id, timestamp, user_id, content_hash
+            max(variant_version) AS key_version,
+            argMax(variant_load, variant_version) AS key_load,
+            if(min(content_hash) = 0,
+               toUInt64(key_load = {load_id:UInt64}),
+               countIf(variant_load = {load_id:UInt64})) AS key_contents
+        FROM
+        (
+            SELECT
+                event_id,
+                section_id,
+                timestamp,
+                user_id,
+                content_hash,
+                max(event_version) AS variant_version,
+                argMax(load_id, event_version) AS variant_load
+            FROM statement_ids
+            WHERE event_id IN (SELECT event_id FROM statement_ids WHERE load_id IN {loads:Array(UInt64)})
+            GROUP BY event_id, section_id, timestamp, user_id, content_hash
+        )
+        GROUP BY event_id, section_id, timestamp, user_id
     )
     GROUP BY event_id
 )

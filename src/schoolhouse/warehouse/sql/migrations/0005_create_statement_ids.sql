@@ -1,7 +1,8 @@
 -- Statement ids: a narrow index of every accepted statement, for look-ups by id
 -- One row for each distinct content under each key. An id with several rows is in conflict: the first to arrive stands.
--- content_hash ignores the order of keys, white space, and what a store adds (stored, authority, version). Small granules,
--- since ids are asked one by one.
+-- content_hash ignores the order of keys, white space, and what a store adds (stored, authority, version); it is 0 where the id
+-- was derived from the content, so that the same statement with that id written into it is no conflict. Small granules, since
+-- ids are asked one by one.
 -- shard: event_id
 -- up
 CREATE TABLE statement_ids

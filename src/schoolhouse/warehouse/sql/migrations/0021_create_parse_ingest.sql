@@ -199,8 +199,9 @@ SELECT
         ifNull(toUUIDOrNull(own_id), reinterpretAsUUID(MD5(own_id)))) AS event_id,
     event_digest,
     18446744073709551615 - toUInt64(toUnixTimestamp64Nano(received_at)) - source_line AS event_version,
+    -- 0 without an id of its own: the id then follows from the content
     if(own_id = '',
-       reinterpretAsUInt64(substring(event_digest, 1, 8)),
+       0,
        hash_pieces(if(own_id = '', '', body))
            - if(isNull(s.stored), 0, cityHash64(concat('"stored":"', translate(assumeNotNull(s.stored), ' ', ''), '"')))
            - if(isNull(s.version), 0, cityHash64(concat('"version":"', assumeNotNull(s.version), '"')))
