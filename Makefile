@@ -47,6 +47,8 @@ bench: setup ## Measure the promises of speed; prints ratios
 lock: ## Choose the newest allowed versions anew (needs uv)
 	uv pip compile --quiet --no-header --no-annotate --no-emit-index-url --python-version 3.11 \
 	  --extra web --extra s3 --extra postgres --extra kafka --extra lake --extra dev pyproject.toml requirements-build.in -o requirements.lock
+	uv pip compile --quiet --no-header --no-annotate --no-emit-index-url --python-version 3.11 \
+	  deploy/airflow/requirements.in requirements-build.in -o deploy/airflow/requirements.lock
 
 example-env: setup ## Write example.env from the settings
 	$(BIN)/python -c 'from schoolhouse.settings import example_env; print(example_env(), end="")' > example.env

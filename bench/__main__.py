@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 
-NAMES = ("startup", "ingest", "questions", "simulate", "etl", "backfill", "xapi_post")
+NAMES = ("startup", "ingest", "questions", "charts", "simulate", "etl", "backfill", "xapi_post", "lake")
 
 
 def main() -> None:

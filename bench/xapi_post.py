@@ -1,11 +1,11 @@
-"""POST throughput of `/xAPI/statements` in batches of 100 over loopback, and its latency.
+"""POST throughput of `/xAPI/statements` in batches of 100 over loopback, and its latency, beside Ralph's in one run.
 
     python -m bench xapi_post
 
-Starts a server in a process of its own over a new embedded warehouse, sends new statements of a realistic size over
-connections that stay open, and checks at the end that the warehouse holds every statement that was answered with 200.
-Client and server share the machine. With RALPH_URL, RALPH_USER and RALPH_PASSWORD set, the same requests go to a
-running Ralph as well, and the ratio of the two rates is printed.
+Starts a server in a process of its own over a new embedded warehouse, then one over the ClickHouse stand-in, then Ralph
+5.1 from PyPI (in an environment of its own, built the first time) with its ClickHouse backend over the same stand-in.
+Each gets new statements of a realistic size over connections that stay open. At the end the warehouse must hold every
+statement that was answered with 200. Client and server share the machine.
 """
 
 from __future__ import annotations
@@ -14,18 +14,23 @@ import base64
 import http.client
 import json
 import multiprocessing
-import os
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.conftest import ROOT
+from tests.ralph import PASSWORD, TABLE, USER, Store, install_ralph, running_ralph
+
 E = "http://oli.cmu.edu/extensions/"
+PROMISED_RATIO = 10
 
 
 def statement(number: int) -> dict[str, Any]:
@@ -122,70 +127,98 @@ def _warm_up(url: str, headers: dict[str, str], batch: int) -> None:
     urllib.request.urlopen(request, timeout=60).close()
 
 
-def bench_schoolhouse(seconds: float, clients: int, batch: int) -> dict[str, Any]:
-    """Our own server over a new embedded warehouse."""
+def bench_schoolhouse(load: dict[str, Any], **store: Any) -> dict[str, Any]:
+    """Our own server over a new warehouse: embedded, or on the ClickHouse server that `store` names."""
     from schoolhouse.settings import load_settings
     from schoolhouse.warehouse.connection import open_warehouse
 
     with tempfile.TemporaryDirectory() as directory:
         described = Path(directory) / "settings.json"
-        described.write_text(json.dumps({"data_dir": directory}))
-        settings = load_settings(data_dir=Path(directory))
+        described.write_text(json.dumps({"data_dir": directory, **store}))
         # the engine opens for one process at a time, so this one leaves it alone until the server has stopped
         setup = "import sys; from bench.xapi_post import set_up; set_up(sys.argv[1])"
-        subprocess.run([sys.executable, "-c", setup, directory], check=True)
+        subprocess.run([sys.executable, "-c", setup, str(described)], check=True)
         command = [sys.executable, "-m", "tests.collect.xapi_site", str(described)]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
             assert server.stdout is not None
             assert server.stdin is not None
             served = json.loads(server.stdout.readline())
-            basic = base64.b64encode(f"tests:{served['secret']}".encode()).decode()
             found = measure(
-                f"http://127.0.0.1:{served['port']}/xAPI/statements",
-                {
-                    "Authorization": f"Basic {basic}",
-                    "Content-Type": "application/json",
-                    "X-Experience-API-Version": "1.0.3",
-                },
-                seconds=seconds,
-                clients=clients,
-                batch=batch,
+                f"http://127.0.0.1:{served['port']}/xAPI/statements", headers("tests", served["secret"]), **load
             )
             server.stdin.close()
             server.wait(timeout=60)
-        with open_warehouse(settings, role="reader") as warehouse:
+        with open_warehouse(load_settings(data_dir=Path(directory), **store), role="reader") as warehouse:
             stored = warehouse.ask("SELECT count() FROM raw_events FINAL", why="bench").value()
-        answered = found["statements"] + batch  # with the one of the warm-up
+        answered = found["statements"] + load["batch"]  # with the one of the warm-up
         if stored != answered:
             raise SystemExit(f"{answered} statements were answered with 200, and {stored} are stored")
         return found
 
 
-def set_up(directory: str) -> None:
+def bench_ralph(load: dict[str, Any], server: tuple[str, int]) -> dict[str, Any]:
+    """Ralph over the ClickHouse server."""
+    from schoolhouse.settings import load_settings
+    from schoolhouse.warehouse.connection import open_warehouse
+
+    host, port = server
+    settings = load_settings(clickhouse_host=host, clickhouse_port=port, clickhouse_database="ralph")
+    with open_warehouse(settings, must_exist=False) as warehouse:
+        warehouse.run(TABLE.format(database="ralph"), why="bench")
+    programs = install_ralph(ROOT / ".venv-ralph")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_ralph(programs, Store(host, port, "ralph"), Path(folder)) as url,
+    ):
+        return measure(f"{url}/", headers(USER, PASSWORD), **load)
+
+
+def headers(user: str, password: str) -> dict[str, str]:
+    """What each request carries."""
+    return {
+        "Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode(),
+        "Content-Type": "application/json",
+        "X-Experience-API-Version": "1.0.3",
+    }
+
+
+@contextmanager
+def stand_in() -> Iterator[tuple[str, int]]:
+    """Host and port of a ClickHouse stand-in."""
+    with tempfile.TemporaryDirectory() as directory:
+        command = [sys.executable, "-m", "tests.clickhouse_stand_in", "--stop-with-stdin", "--path", directory]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            yield "127.0.0.1", int(process.stdout.readline())
+            process.stdin.close()
+            process.wait(timeout=60)
+
+
+def set_up(described: str) -> None:
     """Create the warehouse."""
     from schoolhouse.settings import load_settings
     from schoolhouse.warehouse import migrations
     from schoolhouse.warehouse.connection import open_warehouse
 
-    with open_warehouse(load_settings(data_dir=Path(directory)), must_exist=False) as warehouse:
+    with open_warehouse(load_settings(**json.loads(Path(described).read_text())), must_exist=False) as warehouse:
         migrations.up(warehouse)
 
 
 def main(seconds: float = 10.0, clients: int = 16, batch: int = 100) -> None:
-    found = {"schoolhouse": bench_schoolhouse(seconds, clients, batch)}
-    if ralph := os.environ.get("RALPH_URL"):
-        login = f"{os.environ['RALPH_USER']}:{os.environ['RALPH_PASSWORD']}"
-        headers = {
-            "Authorization": "Basic " + base64.b64encode(login.encode()).decode(),
-            "Content-Type": "application/json",
-            "X-Experience-API-Version": "1.0.3",
-        }
-        found["ralph"] = measure(f"{ralph}/xAPI/statements/", headers, seconds=seconds, clients=clients, batch=batch)
+    load = {"seconds": seconds, "clients": clients, "batch": batch}
+    found = {"schoolhouse, embedded": bench_schoolhouse(load)}
+    with stand_in() as server:
+        store = {"clickhouse_host": server[0], "clickhouse_port": server[1], "clickhouse_database": "xapi"}
+        found["schoolhouse, server"] = bench_schoolhouse(load, **store)
+        found["ralph, server"] = bench_ralph(load, server)
     for name, facts in found.items():
         print(f"{name}, {clients} clients, batches of {batch}:", *(f"{key}={value}" for key, value in facts.items()))
-    if "ralph" in found:
-        ratio = found["schoolhouse"]["statements_per_second"] / max(found["ralph"]["statements_per_second"], 1)
-        print(f"schoolhouse / ralph: {ratio:.1f}")
+    theirs = max(found["ralph, server"]["statements_per_second"], 1)
+    for name in ("schoolhouse, embedded", "schoolhouse, server"):
+        ratio = found[name]["statements_per_second"] / theirs
+        verdict = "kept" if ratio >= PROMISED_RATIO else "MISSED"
+        print(f"{name} / ralph: {ratio:.1f} (promised {PROMISED_RATIO}: {verdict})")
 
 
 if __name__ == "__main__":

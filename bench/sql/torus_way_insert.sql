@@ -1,6 +1,6 @@
 -- The reference: JSON_VALUE for each column, as OLI Torus's backfill has it
 INSERT INTO torus_way
-(user_id, home_page, section_id, project_id, publication_id, enrollment_id, timestamp, event_type, verb_id, page_id, activity_attempt_guid, activity_attempt_number, page_attempt_guid, page_attempt_number, part_attempt_guid, part_attempt_number, activity_id, activity_revision_id, part_id, score, out_of, scaled_score, success, completion, response, feedback, hints_requested, attached_objectives, session_id, event_hash)
+(user_id, home_page, section_id, project_id, publication_id, enrollment_id, timestamp, event_type, verb_id, page_id, content_element_id, video_url, video_time, video_length, video_progress, video_played_segments, video_seek_from, video_seek_to, activity_attempt_guid, activity_attempt_number, page_attempt_guid, page_attempt_number, part_attempt_guid, part_attempt_number, activity_id, activity_revision_id, part_id, page_sub_type, score, out_of, scaled_score, success, completion, response, feedback, hints_requested, attached_objectives, session_id, event_hash, source_file, source_line)
 SELECT
     nullIf(JSON_VALUE(json, '$.actor.account.name'), ''),
     nullIf(JSON_VALUE(json, '$.actor.account.homePage'), ''),
@@ -9,9 +9,23 @@ SELECT
     toUInt64OrNull(JSON_VALUE(json, '$.context.extensions."http://oli.cmu.edu/extensions/publication_id"')),
     toUInt64OrNull(JSON_VALUE(json, '$.context.extensions."http://oli.cmu.edu/extensions/enrollment_id"')),
     parseDateTime64BestEffortOrNull(JSON_VALUE(json, '$.timestamp'), 3),
-    'part_attempt',
+    multiIf(
+        JSON_VALUE(json, '$.object.definition.type') = 'http://adlnet.gov/expapi/activities/question', 'part_attempt',
+        JSON_VALUE(json, '$.object.definition.type') = 'http://oli.cmu.edu/extensions/activity_attempt', 'activity_attempt',
+        JSON_VALUE(json, '$.object.definition.type') = 'http://oli.cmu.edu/extensions/page_attempt', 'page_attempt',
+        JSON_VALUE(json, '$.object.definition.type') = 'http://oli.cmu.edu/extensions/types/page', 'page_viewed',
+        JSON_VALUE(json, '$.object.definition.type') = 'https://w3id.org/xapi/video/activity-type/video', 'video',
+        'other'),
     JSON_VALUE(json, '$.verb.id'),
     toUInt64OrNull(JSON_VALUE(json, '$.context.extensions."http://oli.cmu.edu/extensions/page_id"')),
+    nullIf(JSON_VALUE(json, '$.context.extensions."http://oli.cmu.edu/extensions/content_element_id"'), ''),
+    nullIf(JSON_VALUE(json, '$.object.id'), ''),
+    toFloat64OrNull(JSON_VALUE(json, '$.result.extensions."https://w3id.org/xapi/video/extensions/time"')),
+    toFloat64OrNull(JSON_VALUE(json, '$.context.extensions."https://w3id.org/xapi/video/extensions/length"')),
+    toFloat64OrNull(JSON_VALUE(json, '$.result.extensions."https://w3id.org/xapi/video/extensions/progress"')),
+    nullIf(JSON_VALUE(json, '$.result.extensions."https://w3id.org/xapi/video/extensions/played-segments"'), ''),
+    toFloat64OrNull(JSON_VALUE(json, '$.result.extensions."https://w3id.org/xapi/video/extensions/time-from"')),
+    toFloat64OrNull(JSON_VALUE(json, '$.result.extensions."https://w3id.org/xapi/video/extensions/time-to"')),
     nullIf(JSON_VALUE(json, '$.context.extensions."http://oli.cmu.edu/extensions/activity_attempt_guid"'), ''),
     toUInt32OrNull(JSON_VALUE(json, '$.context.extensions."http://oli.cmu.edu/extensions/activity_attempt_number"')),
     nullIf(JSON_VALUE(json, '$.context.extensions."http://oli.cmu.edu/extensions/page_attempt_guid"'), ''),
@@ -21,6 +35,7 @@ SELECT
     toUInt64OrNull(JSON_VALUE(json, '$.context.extensions."http://oli.cmu.edu/extensions/activity_id"')),
     toUInt64OrNull(JSON_VALUE(json, '$.context.extensions."http://oli.cmu.edu/extensions/activity_revision_id"')),
     nullIf(JSON_VALUE(json, '$.context.extensions."http://oli.cmu.edu/extensions/part_id"'), ''),
+    nullIf(JSON_VALUE(json, '$.object.definition.subType'), ''),
     toFloat64OrNull(JSON_VALUE(json, '$.result.score.raw')),
     toFloat64OrNull(JSON_VALUE(json, '$.result.score.max')),
     toFloat64OrNull(JSON_VALUE(json, '$.result.score.scaled')),
@@ -31,5 +46,7 @@ SELECT
     toUInt32OrNull(JSON_VALUE(json, '$.context.extensions."http://oli.cmu.edu/extensions/hints_requested"')),
     nullIf(JSON_VALUE(json, '$.context.extensions."http://oli.cmu.edu/extensions/attached_objectives"'), ''),
     nullIf(JSON_VALUE(json, '$.context.extensions."http://oli.cmu.edu/extensions/session_id"'), ''),
-    lower(hex(SHA256(json)))
+    lower(hex(SHA256(json))),
+    _path,
+    toUInt32(_row_number + 1)
 FROM file({path:String}, 'JSONAsString', 'json String')

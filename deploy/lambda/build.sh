@@ -18,9 +18,9 @@ trap 'rm -rf "$package"' EXIT
   --implementation cp --python-version 3.11 --only-binary=:all: \
   --constraint requirements.lock --requirement deploy/lambda/requirements.txt
 
-mkdir -p "$package/schoolhouse" "$(dirname "$out")"
-for part in __init__.py errors.py observe.py settings.py warehouse etl; do
-  cp -R "src/schoolhouse/$part" "$package/schoolhouse/"
+mkdir -p "$package/schoolhouse/collect" "$(dirname "$out")"
+for part in __init__.py errors.py observe.py settings.py warehouse etl collect/__init__.py collect/bundles.py; do
+  cp -R "src/schoolhouse/$part" "$package/schoolhouse/$part"
 done
 find "$package" -name __pycache__ -prune -exec rm -rf {} +
 rm -rf "$package/bin"

@@ -15,6 +15,7 @@
     │   └── StorageUnavailable     cannot be reached, or timed out; trying again may help
     ├── LoadUnfinished           objects of an event are not loaded; deliver the event again
     ├── NotSignedIn              a request without valid credentials (401)
+    ├── IdentityProviderError    the OpenID Connect provider cannot be reached or does not make sense (502)
     ├── TooManyAttempts          too many wrong passwords; wait (429)
     ├── NotSupported             understood, and not built yet (501)
     ├── UploadFailed             a bundle could not be delivered; it stays in the spool and is tried again
@@ -22,6 +23,9 @@
     ├── NotFound                 nothing has this name or address
     ├── AccessRefused            the caller did not show who they are, or may not do this
     ├── DatabaseError            the app's own database (accounts, runs) cannot be used
+    ├── LakeError                a window, a Delta table or an object of the lake failed
+    │   ├── LakeUnavailable        Kafka or the lake's storage does not answer; trying again may help
+    │   └── WindowBusy             somebody else changed the same rows over and over; trying again will help
     ├── DeliveryError            a target did not take all that was sent to it
     ├── TransitionRefused        a run or batch cannot do this in the state it is in (409)
     ├── LeaseLost                another worker holds what this one was working on
@@ -32,6 +36,8 @@
         ├── MigrationError         a migration is broken, was changed, or failed
         └── QueryError             the question itself is wrong
             ├── QueryRefused         not allowed on this handle
+            ├── QuestionRefused      custom SQL that may not be asked, with the place
+            ├── QuestionFailed       custom SQL that the engine does not understand, with the place
             └── QueryLimitExceeded   stopped by a limit (time, rows, bytes, memory)
 
 What a caller needs is in attributes, not in the text: `code` (stable, for machines), `http_status`, `is_retryable`
@@ -288,4 +294,62 @@ class TooManyAttempts(SchoolhouseError):
 
     code = "too_many_attempts"
     http_status = 429
+    is_retryable = True
+
+
+class QuestionRefused(QueryError):
+    """Custom SQL that may not be asked. `place` is line and column, from 1."""
+
+    code = "question_refused"
+
+    def __init__(
+        self, message: str, *, hint: str = "", engine_code: int = 0, place: tuple[int, int] | None = None
+    ) -> None:
+        super().__init__(_with_place(message, place), hint=hint, engine_code=engine_code)
+        self.place = place
+
+
+class QuestionFailed(QueryError):
+    """Custom SQL that the engine does not understand. `place` is line and column, from 1."""
+
+    code = "question_failed"
+
+    def __init__(
+        self, message: str, *, hint: str = "", engine_code: int = 0, place: tuple[int, int] | None = None
+    ) -> None:
+        super().__init__(_with_place(message, place), hint=hint, engine_code=engine_code)
+        self.place = place
+
+
+def _with_place(message: str, place: tuple[int, int] | None) -> str:
+    return f"Line {place[0]}, column {place[1]}: {message}" if place else message
+
+
+class LakeError(SchoolhouseError):
+    """A window, a Delta table or an object of the lake failed."""
+
+    code = "lake"
+
+
+class LakeUnavailable(LakeError):
+    """Kafka or the storage of the lake does not answer."""
+
+    code = "lake_unavailable"
+    http_status = 503
+    is_retryable = True
+
+
+class WindowBusy(LakeError):
+    """Other writers changed the same rows at every try."""
+
+    code = "window_busy"
+    http_status = 503
+    is_retryable = True
+
+
+class IdentityProviderError(SchoolhouseError):
+    """The OpenID Connect provider cannot be reached, or its answers do not make sense."""
+
+    code = "identity_provider"
+    http_status = 502
     is_retryable = True

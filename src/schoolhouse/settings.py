@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from schoolhouse.errors import SettingsError
 
 Count = Annotated[int, Field(ge=0)]
+_LAKE_PATHS = ("kafka_ssl_ca_file", "kafka_ssl_certificate_file", "kafka_ssl_key_file", "lake_staging_dir")
 
 
 class Settings(BaseSettings):
@@ -118,6 +119,18 @@ class Settings(BaseSettings):
         0,
         validation_alias="LOGS_RETENTION_MONTHS",
         description="Months that the record of loads is kept; 0: for ever.",
+    )
+
+    pseudonym_key: SecretStr = Field(
+        SecretStr(""),
+        validation_alias="LEARNER_PSEUDONYM_KEY",
+        description="Secret of 32 characters or more that makes pseudonyms of actors, where `warehouse setup "
+        "--pseudonymous` chose them. Empty: learner-pseudonyms.key under SCHOOLHOUSE_DATA_DIR, if it is there.",
+    )
+    s3_source_is_pseudonymous: bool = Field(
+        False,
+        validation_alias="S3_SOURCE_IS_PSEUDONYMOUS",
+        description="The bundles hold pseudonyms already, so that ClickHouse may read them into such a warehouse.",
     )
 
     # --- S3, SQS and the ETL; AWS's own names work as everywhere (AWS_ACCESS_KEY_ID, AWS_PROFILE, roles…) ---
@@ -302,6 +315,142 @@ class Settings(BaseSettings):
         description="File of xAPI clients, secrets hashed. Empty: xapi-credentials.json under SCHOOLHOUSE_DATA_DIR.",
     )
 
+    # --- the lake: hourly windows from Kafka into Delta tables ---
+    kafka_bootstrap_servers: str = Field(
+        "",
+        validation_alias="KAFKA_BOOTSTRAP_SERVERS",
+        description="Brokers, such as kafka-1:9092,kafka-2:9092,kafka-3:9092.",
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT",
+        validation_alias="KAFKA_SECURITY_PROTOCOL",
+        description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.",
+    )
+    kafka_ssl_ca_file: Path | None = Field(
+        None,
+        validation_alias="KAFKA_SSL_CA_FILE",
+        description="CA that signed the brokers' certificates. Empty: the system's.",
+    )
+    kafka_ssl_certificate_file: Path | None = Field(
+        None, validation_alias="KAFKA_SSL_CERTIFICATE_FILE", description="Our certificate, where brokers ask for one."
+    )
+    kafka_ssl_key_file: Path | None = Field(
+        None, validation_alias="KAFKA_SSL_KEY_FILE", description="The key of KAFKA_SSL_CERTIFICATE_FILE."
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512",
+        validation_alias="KAFKA_SASL_MECHANISM",
+        description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512, where the protocol is SASL_….",
+    )
+    kafka_sasl_username: str = Field("", validation_alias="KAFKA_SASL_USERNAME", description="User at the brokers.")
+    kafka_sasl_password: SecretStr = Field(
+        SecretStr(""), validation_alias="KAFKA_SASL_PASSWORD", description="Password of KAFKA_SASL_USERNAME."
+    )
+    kafka_timeout_seconds: int = Field(
+        30,
+        ge=1,
+        validation_alias="KAFKA_TIMEOUT_SECONDS",
+        description="Seconds without an answer or a message after which the brokers count as away.",
+    )
+    kafka_batch_messages: int = Field(
+        50_000,
+        ge=100,
+        validation_alias="KAFKA_MAX_POLL_RECORDS",
+        description="Messages that one partition reads and parses at a time.",
+    )
+    kafka_partition_threads: int = Field(
+        4,
+        ge=1,
+        le=256,
+        validation_alias="KAFKA_PARTITION_THREADS",
+        description="Partitions of a topic read at the same time.",
+    )
+    lake_provider: Literal["s3", "gcs", "local"] = Field(
+        "local",
+        validation_alias="DATA_LAKE_PROVIDER",
+        description="Where the lake is: s3, gcs, or local (a directory).",
+    )
+    lake_bucket: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9._-]{0,222}$",
+        validation_alias="DATA_LAKE_BUCKET",
+        description="Bucket of the lake. With local: a directory of this name under SCHOOLHOUSE_DATA_DIR; empty: lake.",
+    )
+    lake_region: str = Field(
+        "",
+        validation_alias="AWS_DEFAULT_REGION",
+        description="Region of the lake's bucket. Empty: AWS_REGION.",
+    )
+    lake_base_path: str = Field(
+        "analytics",
+        pattern=r"^[^/\s]+(/[^/\s]+)*$",
+        validation_alias="DATA_LAKE_BASE_PATH",
+        description="Path of the lake inside its bucket, without slashes at its ends.",
+    )
+    lake_partition_columns: Literal["year,month,day", "year,month"] = Field(
+        "year,month,day",
+        validation_alias="DATA_LAKE_PARTITION_COLUMNS",
+        description="Columns that partition new tables: year,month,day or year,month.",
+    )
+    lake_file_format: Literal["parquet"] = Field(
+        "parquet", validation_alias="DATA_LAKE_FILE_FORMAT", description="Format of the data files; only parquet."
+    )
+    lake_compression: Literal["snappy", "zstd", "gzip", "lz4", "uncompressed"] = Field(
+        "snappy", validation_alias="DATA_LAKE_COMPRESSION", description="snappy, zstd, gzip, lz4 or uncompressed."
+    )
+    lake_raw_retention_days: Count = Field(
+        90,
+        validation_alias="DATA_LAKE_RAW_RETENTION_DAYS",
+        description="Days that raw and quarantined messages are kept; 0: for ever.",
+    )
+    lake_processed_retention_days: Count = Field(
+        365,
+        validation_alias="DATA_LAKE_PROCESSED_RETENTION_DAYS",
+        description="Days that processed rows are kept; 0: for ever.",
+    )
+    lake_aggregated_retention_days: Count = Field(
+        1095,
+        validation_alias="DATA_LAKE_AGGREGATED_RETENTION_DAYS",
+        description="Days that daily aggregations are kept; 0: for ever.",
+    )
+    lake_vacuum_hours: Count = Field(
+        168,
+        validation_alias="DATA_LAKE_VACUUM_HOURS",
+        description="Hours that files which no table names any more stay on storage, for readers under way.",
+    )
+    lake_look_back_hours: Count = Field(
+        168,
+        validation_alias="LAKE_LOOK_BACK_HOURS",
+        description="Hours that a message may be late and still load; later ones are quarantined. 0: any lateness.",
+    )
+    lake_grace_seconds: Count = Field(
+        300,
+        validation_alias="LAKE_GRACE_SECONDS",
+        description="Seconds after its end in which a window stays open for stragglers.",
+    )
+    lake_server_side_encryption: str = Field(
+        "",
+        pattern=r"^(|AES256|aws:kms)$",
+        validation_alias="DATA_LAKE_SERVER_SIDE_ENCRYPTION",
+        description="Encryption asked of S3 with every object: AES256 or aws:kms. Empty: the bucket's default.",
+    )
+    lake_kms_key_id: str = Field(
+        "", validation_alias="DATA_LAKE_KMS_KEY_ID", description="Key for aws:kms. Empty: the bucket's default key."
+    )
+    lake_staging_dir: Path | None = Field(
+        None,
+        validation_alias="LAKE_STAGING_DIR",
+        description="Local directory for a window under way. Empty: lake-staging under SCHOOLHOUSE_DATA_DIR.",
+    )
+    lake_alert_webhook: SecretStr = Field(
+        SecretStr(""),
+        validation_alias="LAKE_ALERT_WEBHOOK_URL",
+        description="URL that is told (POST, JSON) when a window fails, is quarantined or looks odd. Empty: nobody.",
+    )
+    lake_follow_seconds: int = Field(
+        10, ge=1, validation_alias="LAKE_FOLLOW_SECONDS", description="Seconds between two looks of `lake follow`."
+    )
+
     # --- web ---
     web_host: str = Field(
         "127.0.0.1", validation_alias="SCHOOLHOUSE_WEB_HOST", description="Address that `serve` listens on."
@@ -322,6 +471,30 @@ class Settings(BaseSettings):
     )
     session_hours: float = Field(
         12, gt=0, le=24 * 90, validation_alias="SCHOOLHOUSE_SESSION_HOURS", description="Hours that a sign-in lasts."
+    )
+
+    oidc_issuer: str = Field(
+        "",
+        pattern=r"^(https?://[^\s<>\"]+)?$",
+        validation_alias="OIDC_ISSUER",
+        description="Address of an OpenID Connect identity provider. Empty: accounts sign in with passwords alone.",
+    )
+    oidc_client_id: str = Field("", validation_alias="OIDC_CLIENT_ID", description="Our name at OIDC_ISSUER.")
+    oidc_client_secret: SecretStr = Field(
+        SecretStr(""), validation_alias="OIDC_CLIENT_SECRET", description="Our secret at OIDC_ISSUER, if it gave one."
+    )
+    oidc_default_role: Literal["", "instructor", "author", "analyst"] = Field(
+        "",
+        validation_alias="OIDC_DEFAULT_ROLE",
+        description="Role of people without an account whom OIDC_ISSUER lets in. Empty: they are turned away.",
+    )
+
+    # --- charts ---
+    analytics_min_group_size: int = Field(
+        5,
+        ge=1,
+        validation_alias="ANALYTICS_MIN_GROUP_SIZE",
+        description="Groups of fewer learners are hidden in charts from people who may not see learners' identifiers.",
     )
 
     # --- backfills: runs over years of history ---
@@ -385,7 +558,9 @@ class Settings(BaseSettings):
     def _upper_case(cls, value: Any) -> Any:
         return value.upper() if isinstance(value, str) else value
 
-    @field_validator("clickhouse_secure", "bundle_dir", "spool_dir", "xapi_credentials_file", mode="before")
+    @field_validator(
+        "clickhouse_secure", "bundle_dir", "spool_dir", "xapi_credentials_file", *_LAKE_PATHS, mode="before"
+    )
     @classmethod
     def _empty_is_unset(cls, value: Any) -> Any:
         return None if value == "" else value
@@ -438,6 +613,11 @@ class Settings(BaseSettings):
     def credentials_file(self) -> Path:
         """File of xAPI clients."""
         return self.xapi_credentials_file or self.data_dir / "xapi-credentials.json"
+
+    @property
+    def staging_dir(self) -> Path:
+        """Local directory of the lake's windows under way."""
+        return self.lake_staging_dir or self.data_dir / "lake-staging"
 
 
 def environment_name(field_name: str) -> str:

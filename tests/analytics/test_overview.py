@@ -19,19 +19,28 @@ from schoolhouse.analytics.overview import (
 from schoolhouse.analytics.readers import Readers
 from schoolhouse.analytics.sections import SQL, find_section
 from schoolhouse.settings import Settings
-from schoolhouse.warehouse import migrations
 from schoolhouse.warehouse.connection import Warehouse
 from schoolhouse.warehouse.statements import describe, statement
 from tests.given import HOST, load, small_campus
 
 QUESTIONS = sorted(entry.name[:-4] for entry in files(SQL).iterdir() if entry.name.endswith(".sql"))
-PARAMETERS = {"section_id": 5, "platform": HOST, "bucket": "day", "key": "k"}
+PARAMETERS = {
+    "section_id": 5,
+    "section_ids": [5],
+    "project_id": 7,
+    "platform": HOST,
+    "bucket": "day",
+    "key": "k",
+    "load_id": 1,
+    "source_line": 1,
+    "limit": 10,
+    "tables": ["raw_events"],
+}
 
 
 @pytest.fixture
-def readers(warehouse: Warehouse, warehouse_settings: Settings) -> Iterator[Readers]:
-    migrations.up(warehouse)
-    opened = Readers(warehouse_settings)
+def readers(tables: Warehouse) -> Iterator[Readers]:
+    opened = Readers(tables.settings)
     yield opened
     opened.close()
 
@@ -44,8 +53,8 @@ def campus(campus_settings: Settings) -> Iterator[Readers]:
     opened.close()
 
 
-def test_the_overview_counts_what_was_given(readers: Readers, warehouse: Warehouse) -> None:
-    load(warehouse, small_campus())
+def test_the_overview_counts_what_was_given(readers: Readers, tables: Warehouse) -> None:
+    load(tables, small_campus())
     overview = section_overview(readers, find_section(readers, "42@torus.example", who="tests"), who="tests")
     assert (overview.events, overview.learners, overview.bucket) == (3, 2, "hour")
     assert overview.first_event == datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -73,8 +82,8 @@ def test_the_steps_of_every_width_hold_all_events(campus: Readers) -> None:
 
 
 @pytest.mark.parametrize("handle", ["embedded"], indirect=True)
-def test_the_overview_reads_only_that_sections_granules(readers: Readers, warehouse: Warehouse) -> None:
-    warehouse.run(
+def test_the_overview_reads_only_that_sections_granules(readers: Readers, tables: Warehouse) -> None:
+    tables.run(
         """INSERT INTO raw_events (event_id, user_id, platform, section_id, timestamp, event_type)
         SELECT generateUUIDv4(), 'u', {host:String}, number % 20,
             toDateTime64('2026-03-01 00:00:00', 3, 'UTC') + number, 'video'
@@ -82,10 +91,10 @@ def test_the_overview_reads_only_that_sections_granules(readers: Readers, wareho
         {"host": HOST},
         why="tests",
     )
-    warehouse.run("OPTIMIZE TABLE raw_events FINAL", why="tests")  # one part, whatever merges have run
+    tables.run("OPTIMIZE TABLE raw_events FINAL", why="tests")  # one part, whatever merges have run
     for name in ("summarize_section", "count_events_by_type"):
         plan = "\n".join(
-            row[0] for row in warehouse.ask(f"EXPLAIN indexes = 1 {statement(name, SQL)}", PARAMETERS, why="tests").rows
+            row[0] for row in tables.ask(f"EXPLAIN indexes = 1 {statement(name, SQL)}", PARAMETERS, why="tests").rows
         )
         selected, total = map(int, re.findall(r"Granules: (\d+)/(\d+)", plan)[-1])
         # 20,000 rows of 8,192 to a granule lie in at most 4 granules

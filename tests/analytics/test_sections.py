@@ -20,17 +20,15 @@ from schoolhouse.analytics.sections import (
 )
 from schoolhouse.errors import NotFound, WarehouseNotReady
 from schoolhouse.settings import Settings
-from schoolhouse.warehouse import migrations
 from schoolhouse.warehouse.connection import Warehouse
 from tests.given import HOST, load, name_section, page_viewed, small_campus
 
 
 @pytest.fixture
-def readers(warehouse: Warehouse, warehouse_settings: Settings) -> Iterator[Readers]:
+def readers(tables: Warehouse) -> Iterator[Readers]:
     """On a warehouse of the test's own, which it may change."""
-    migrations.up(warehouse)
-    load(warehouse, small_campus())
-    opened = Readers(warehouse_settings)
+    load(tables, small_campus())
+    opened = Readers(tables.settings)
     yield opened
     opened.close()
 
@@ -106,20 +104,20 @@ def test_sections_are_counted_with_each_statement_once(readers: Readers) -> None
     }
 
 
-def test_a_named_section_without_events_is_listed(readers: Readers, warehouse: Warehouse) -> None:
-    name_section(warehouse, 44, title="Announced")
+def test_a_named_section_without_events_is_listed(readers: Readers, tables: Warehouse) -> None:
+    name_section(tables, 44, title="Announced")
     [announced] = [each for each in SectionDirectory(readers).listing(who="tests").sections if not each.events]
     assert announced.section.name == "Announced"
     assert announced.newest_event is None
 
 
-def test_the_list_is_counted_again_after_a_load(readers: Readers, warehouse: Warehouse, monkeypatch) -> None:
+def test_the_list_is_counted_again_after_a_load(readers: Readers, tables: Warehouse, monkeypatch) -> None:
     directory = SectionDirectory(readers)
     monkeypatch.setattr("schoolhouse.analytics.sections._MIN_LIFE_SECONDS", 0)
     monkeypatch.setattr("schoolhouse.analytics.sections._LIFE_FACTOR", 0)
     before = directory.listing(who="tests")
     assert directory.listing(who="tests") is before
-    load(warehouse, [page_viewed(99, 1, "2026-04-01T00:00:00Z")])
+    load(tables, [page_viewed(99, 1, "2026-04-01T00:00:00Z")])
     after = directory.listing(who="tests")
     assert len(after.sections) == len(before.sections) + 1
 
@@ -144,12 +142,12 @@ def test_an_address_of_nothing_is_not_found(campus: Readers, slug: str) -> None:
 
 
 @pytest.mark.parametrize("handle", ["embedded"], indirect=True)
-def test_a_key_finds_its_section(readers: Readers, warehouse: Warehouse) -> None:
-    name_section(warehouse, 77, key="course-v1:Org+X+1")
+def test_a_key_finds_its_section(readers: Readers, tables: Warehouse) -> None:
+    name_section(tables, 77, key="course-v1:Org+X+1")
     assert find_section(readers, "course-v1:Org+X+1", who="tests").section_id == 77
 
 
-def test_a_warehouse_without_tables_is_not_ready(readers: Readers, warehouse: Warehouse) -> None:
-    warehouse.run("DROP TABLE loads SYNC", why="tests")
+def test_a_warehouse_without_tables_is_not_ready(readers: Readers, tables: Warehouse) -> None:
+    tables.run("DROP TABLE loads SYNC", why="tests")
     with pytest.raises(WarehouseNotReady, match="lacks its tables"):
         SectionDirectory(readers).listing(who="tests")

@@ -23,17 +23,7 @@ from schoolhouse.backfill.runs import create_run, read_run
 from schoolhouse.backfill.worker import Worker
 from schoolhouse.database import open_database
 from schoolhouse.settings import Settings
-from tests.etl.conftest import (  # noqa: F401 - fixtures
-    Aws,
-    aws,
-    aws_credentials,
-    bucket,
-    migrated,
-    ministack,
-    put,
-    refused_port,
-    warehouse_settings,
-)
+from tests.ministack import Aws
 
 INVENTORY = "inventories/daily"
 DAY = "2024-06-01"
@@ -63,13 +53,13 @@ class Lab:
 
 
 @pytest.fixture
-def backfill_settings(aws: Aws, bucket: str, warehouse_settings: Settings, tmp_path: Any) -> Settings:  # noqa: F811
+def backfill_settings(aws: Aws, bucket: str, migrated_settings: Settings, tmp_path: Any) -> Settings:
     """Settings of runs over the test's own bucket, the migrated warehouse, and a database of the test's own."""
-    return warehouse_settings.model_copy(
+    return migrated_settings.model_copy(
         update={
             "aws_endpoint_url": aws.url,
             "s3_bucket": bucket,
-            "database_url": type(warehouse_settings.database_url)(f"sqlite:///{tmp_path}/app.sqlite"),
+            "database_url": type(migrated_settings.database_url)(f"sqlite:///{tmp_path}/app.sqlite"),
             "backfill_inventory_bucket": bucket,
             "backfill_inventory_prefix": INVENTORY,
             "backfill_lease_seconds": 2,
@@ -80,14 +70,14 @@ def backfill_settings(aws: Aws, bucket: str, warehouse_settings: Settings, tmp_p
 
 
 @pytest.fixture
-def lab(backfill_settings: Settings, bucket: str) -> Iterator[Lab]:  # noqa: F811
+def lab(backfill_settings: Settings, bucket: str) -> Iterator[Lab]:
     engine = open_database(backfill_settings)
     yield Lab(engine, backfill_settings, bucket)
     engine.dispose()
 
 
 @pytest.fixture
-def put_inventory(aws: Aws, bucket: str) -> Callable[..., str]:  # noqa: F811
+def put_inventory(aws: Aws, bucket: str) -> Callable[..., str]:
     """Writes an inventory of keys, split into data files; gives the manifest's key."""
 
     def _put(
@@ -111,14 +101,14 @@ def put_inventory(aws: Aws, bucket: str) -> Callable[..., str]:  # noqa: F811
     return _put
 
 
-def _listed(aws: Aws, bucket: str) -> dict[str, tuple[str, str]]:  # noqa: F811
+def _listed(aws: Aws, bucket: str) -> dict[str, tuple[str, str]]:
     pages = aws.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
     return {
         entry["Key"]: (str(entry["Size"]), entry["ETag"].strip('"')) for page in pages for entry in page["Contents"]
     }
 
 
-def manifest_of(bucket: str, form: str, files: list[dict[str, Any]], *, has_etags: bool) -> bytes:  # noqa: F811
+def manifest_of(bucket: str, form: str, files: list[dict[str, Any]], *, has_etags: bool) -> bytes:
     """A manifest.json as AWS documents it."""
     columns = "Bucket, Key, Size, ETag" if has_etags else "Bucket, Key"
     schema = columns if form == "CSV" else "message s3.inventory { required binary bucket (STRING); … }"

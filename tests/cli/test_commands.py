@@ -1,39 +1,38 @@
-"""The commands, as a person types them: each in a process of its own, on an embedded warehouse."""
+"""The commands, as a person types them, on an embedded warehouse; two of them in processes of their own."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.cli.shell import Shell
 from tests.warehouse.loading import statement
 
 
-class Shell:
-    """Runs `schoolhouse` in a directory, with the warehouse in ./schoolhouse-data."""
+def run_alone(folder: Path, *arguments: str, exit_code: int = 0) -> Any:
+    """The JSON that a command prints in a process of its own, with the warehouse in ./schoolhouse-data."""
+    command = [sys.executable, "-c", "from schoolhouse.cli import main; main()", *arguments, "--json"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == exit_code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return json.loads(done.stdout)
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
 
-    def run(self, *arguments: str, exit_code: int = 0, **options: Any) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", "from schoolhouse.cli import main; main()", *arguments]
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=120, **options)
-        assert done.returncode == exit_code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done
-
-    def json(self, *arguments: str, **options: Any) -> Any:
-        return json.loads(self.run(*arguments, "--json", **options).stdout)
+def new_shell(folder: Path, data_dir: Path) -> Shell:
+    """A shell whose warehouse is not made yet."""
+    return Shell(folder, SCHOOLHOUSE_DATA_DIR=str(data_dir), CLICKHOUSE_DATABASE=f"shell_{uuid.uuid4().hex[:12]}")
 
 
 @pytest.fixture(scope="module")
-def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+def shell(tmp_path_factory: pytest.TempPathFactory, embedded_data_dir: Path) -> Shell:
     """A directory with a warehouse of 40 statements and one reject in it."""
-    shell = Shell(tmp_path_factory.mktemp("shell"))
+    shell = new_shell(tmp_path_factory.mktemp("shell"), embedded_data_dir)
     lines = [json.dumps(statement(object={"id": f"https://lms.example/{n}"})) for n in range(40)]
     (shell.folder / "a.jsonl").write_text("\n".join([*lines, "{broken", ""]))
     shell.run("warehouse", "setup")
@@ -53,8 +52,8 @@ def test_ingest_prints_how_every_line_ended(shell: Shell) -> None:
 
 def test_ingest_takes_standard_input_and_strict_turns_rejects_into_a_failure(shell: Shell) -> None:
     text = (shell.folder / "a.jsonl").read_text()
-    assert shell.json("ingest", "-", input=text)["duplicate"] == 40
-    shell.run("ingest", "--strict", "-", input=text, exit_code=1)
+    assert shell.json("ingest", "-", stdin=text)["duplicate"] == 40
+    shell.run("ingest", "--strict", "-", stdin=text, exit_code=1)
 
 
 def test_ingest_without_a_warehouse_says_how_to_make_one(tmp_path: Path) -> None:
@@ -70,12 +69,12 @@ def test_a_missing_file_is_bad_usage(shell: Shell) -> None:
 def test_validate_gives_the_verdicts_of_a_load_and_needs_no_warehouse(tmp_path: Path) -> None:
     lines = [json.dumps(statement()), *["{broken", "[]"] * 15, ""]
     (tmp_path / "a.jsonl").write_text("\n".join(lines))
-    (verdict,) = Shell(tmp_path).json("validate", "a.jsonl")
+    (verdict,) = run_alone(tmp_path, "validate", "a.jsonl")
     assert (verdict["lines"], verdict["accepted"]) == (31, 1)
     assert verdict["rejected"] == {"not_json": 15, "not_object": 15}
     assert len(verdict["examples"]) == 20
     assert verdict["examples"][0] == {"line": 2, "code": "not_json", "preview": "{broken"}
-    Shell(tmp_path).run("validate", "--strict", "a.jsonl", exit_code=1)
+    run_alone(tmp_path, "validate", "--strict", "a.jsonl", exit_code=1)
     assert not (tmp_path / "schoolhouse-data").exists()
 
 
@@ -125,17 +124,17 @@ def test_migrate_shows_its_state_and_plan(shell: Shell, tmp_path: Path) -> None:
     assert "0 migrations" in shell.run("warehouse", "migrate", "up").stdout
 
 
-def test_backup_and_restore_give_the_same_warehouse(shell: Shell, tmp_path: Path) -> None:
+def test_backup_and_restore_give_the_same_warehouse(shell: Shell, tmp_path: Path, embedded_data_dir: Path) -> None:
     shell.run("warehouse", "backup", str(tmp_path / "backup"))
-    other = Shell(tmp_path)
+    other = new_shell(tmp_path, embedded_data_dir)
     other.run("warehouse", "restore", str(tmp_path / "backup"))
     sql = "SELECT * EXCEPT(inserted_at) FROM raw_events FINAL ORDER BY ALL"
     assert other.json("query", sql) == shell.json("query", sql)
     assert "already holds events" in other.run("warehouse", "restore", str(tmp_path / "backup"), exit_code=2).stderr
     part = next((tmp_path / "backup").glob("raw_events.*"))
     part.write_bytes(part.read_bytes()[:-1])
-    (tmp_path / "third").mkdir()
-    damaged = Shell(tmp_path / "third").run("warehouse", "restore", str(tmp_path / "backup"), exit_code=1)
+    third = new_shell(tmp_path, embedded_data_dir)
+    damaged = third.run("warehouse", "restore", str(tmp_path / "backup"), exit_code=1)
     assert part.name in damaged.stderr
 
 
@@ -145,9 +144,8 @@ def test_wrong_settings_are_named_without_a_traceback(shell: Shell, monkeypatch:
 
 
 def test_demo_fills_a_warehouse_and_twice_changes_no_count(tmp_path: Path) -> None:
-    shell = Shell(tmp_path)
-    first = shell.json("demo", "--no-serve")
-    again = shell.json("demo", "--no-serve")
+    first = run_alone(tmp_path, "demo", "--no-serve")
+    again = run_alone(tmp_path, "demo", "--no-serve")
     assert first["new"] == first["accepted"] - first["duplicate"] > 50_000
     assert first["lines"] == first["blank"] + first["accepted"] + sum(first["rejected"].values())
     assert (again["new"], again["duplicate"], again["conflict"]) == (0, again["accepted"], 0)

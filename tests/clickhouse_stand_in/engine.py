@@ -194,24 +194,30 @@ def _with_callers_ids(sql: str) -> str:
 
 
 def _inserted(handle: Any, match: re.Match[bytes], question: Question) -> Reply:
+    """`INSERT INTO … FORMAT X` and the data. It goes by way of a file: a streamed insert of chDB does not say it when a
+    view behind the table fails.
+    """
     statement = question.head[: match.start(1)].decode().rstrip()[: -len("FORMAT")]
-    with handle.send_insert(statement, match[1].decode()) as stream:
-        if first := question.head[match.end() :]:
-            stream.append(first)
-        while block := question.rest.read(1 << 20):
-            stream.append(block)
-        done = stream.finish()
-    return Reply(summary={"written_rows": done.rows_written, "written_bytes": done.bytes_written})
+    with _data_file(match, question) as path:
+        result = handle.query(f"{statement} SELECT * FROM file({_quoted(path)}, {match[1].decode()})")
+    return Reply(summary={"written_rows": result.rows_written(), "written_bytes": result.bytes_written()})
 
 
 def _inserted_from_input(handle: Any, match: re.Match[bytes], question: Question) -> Reply:
-    """`INSERT … SELECT … FROM input(…) FORMAT X`: chDB has no input() here, so the data goes by way of a file."""
+    """`INSERT … SELECT … FROM input(…) FORMAT X`: chDB has no input() here, so the data goes by way of a file, too."""
     statement = question.head[: match.start(1)].decode().rstrip()[: -len("FORMAT")]
+    with _data_file(match, question) as path:
+        source = f"file({_quoted(path)}, {match[1].decode()}, "
+        result = handle.query(_INPUT.sub(lambda _: source, statement, count=1), params=dict(question.values))
+    return Reply(summary={"read_rows": result.storage_rows_read(), "written_rows": result.rows_written()})
+
+
+@contextmanager
+def _data_file(match: re.Match[bytes], question: Question) -> Iterator[str]:
+    """The data of an INSERT as a file, for as long as it is needed."""
     with tempfile.NamedTemporaryFile(prefix="clickhouse-stand-in-") as file:
         file.write(question.head[match.end() :])
         while block := question.rest.read(1 << 20):
             file.write(block)
         file.flush()
-        source = f"file({_quoted(file.name)}, {match[1].decode()}, "
-        result = handle.query(_INPUT.sub(lambda _: source, statement, count=1), params=dict(question.values))
-    return Reply(summary={"read_rows": result.storage_rows_read(), "written_rows": result.rows_written()})
+        yield file.name

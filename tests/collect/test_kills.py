@@ -10,7 +10,6 @@ import pytest
 
 from schoolhouse.collect.pipeline import Pipeline
 from schoolhouse.settings import load_settings
-from schoolhouse.warehouse import migrations
 from schoolhouse.warehouse.connection import open_warehouse
 from tests.conftest import ROOT
 
@@ -52,22 +51,20 @@ def test_no_accepted_statement_is_missing_from_the_files(tmp_path):
 
 
 @pytest.mark.parametrize("handle", ["server"], indirect=True)
-def test_every_accepted_statement_is_in_the_warehouse_once(warehouse_settings, tmp_path):
-    with open_warehouse(warehouse_settings, who="tests", must_exist=False) as warehouse:
-        migrations.up(warehouse)
+def test_every_accepted_statement_is_in_the_warehouse_once(migrated_settings, tmp_path):
     values = {
         "data_dir": str(tmp_path),
         "etl_mode": "direct",
         "batch_size": 7,
         "batch_timeout_ms": 30,
-        "clickhouse_host": warehouse_settings.clickhouse_host,
-        "clickhouse_port": warehouse_settings.clickhouse_port,
-        "clickhouse_user": warehouse_settings.clickhouse_user,
-        "clickhouse_password": warehouse_settings.clickhouse_password.get_secret_value(),
-        "clickhouse_database": warehouse_settings.clickhouse_database,
+        "clickhouse_host": migrated_settings.clickhouse_host,
+        "clickhouse_port": migrated_settings.clickhouse_port,
+        "clickhouse_user": migrated_settings.clickhouse_user,
+        "clickhouse_password": migrated_settings.clickhouse_password.get_secret_value(),
+        "clickhouse_database": migrated_settings.clickhouse_database,
     }
     accepted = _storm(values, tmp_path, rounds=4)
-    with open_warehouse(warehouse_settings, role="reader") as reader:
+    with open_warehouse(migrated_settings, role="reader") as reader:
         found = [str(row[0]) for row in reader.ask("SELECT event_id FROM raw_events FINAL", why="test").rows]
     assert len(accepted) > 100
     assert set(accepted) <= set(found)

@@ -24,20 +24,22 @@ def _objects(s3, bucket):
     return {one["Key"]: s3.get_object(Bucket=bucket, Key=one["Key"])["Body"].read() for one in found}
 
 
-def _s3_settings(tmp_path, s3_url, bucket, **changes):
-    return pipeline_settings(tmp_path, **{"etl_mode": "s3", "s3_bucket": bucket, "aws_endpoint_url": s3_url, **changes})
+def _s3_settings(tmp_path, ministack, bucket, **changes):
+    return pipeline_settings(
+        tmp_path, **{"etl_mode": "s3", "s3_bucket": bucket, "aws_endpoint_url": ministack, **changes}
+    )
 
 
-def test_mode_s3_puts_each_batch_as_one_object_under_the_prefix(tmp_path, s3, s3_url, bucket):
-    with Pipeline(_s3_settings(tmp_path, s3_url, bucket, bundle_prefix="prod/xapi")) as pipeline:
+def test_mode_s3_puts_each_batch_as_one_object_under_the_prefix(tmp_path, s3, ministack, bucket):
+    with Pipeline(_s3_settings(tmp_path, ministack, bucket, bundle_prefix="prod/xapi")) as pipeline:
         pipeline.send(bundle(b"a", b"b", section="7"), bundle(b"c", section="7"))
     ((key, body),) = _objects(s3, bucket).items()
     assert key.startswith("prod/xapi/section/7/page_viewed/")
     assert body == b"a\nb\nc"
 
 
-def test_mode_s3_waits_for_a_bucket_that_is_not_there_yet(tmp_path, s3, s3_url):
-    settings = _s3_settings(tmp_path, s3_url, "late-bucket")
+def test_mode_s3_waits_for_a_bucket_that_is_not_there_yet(tmp_path, s3, ministack):
+    settings = _s3_settings(tmp_path, ministack, "late-bucket")
     with Pipeline(settings) as pipeline:
         pipeline.send(bundle(b"a"))
         wait_until(lambda: pipeline.stats().failed_attempts > 0)
@@ -47,7 +49,7 @@ def test_mode_s3_waits_for_a_bucket_that_is_not_there_yet(tmp_path, s3, s3_url):
     assert list(_objects(s3, "late-bucket").values()) == [b"a"]
 
 
-def test_mode_s3_keeps_everything_while_s3_is_away(tmp_path, aws_environment):
+def test_mode_s3_keeps_everything_while_s3_is_away(tmp_path, aws_credentials):
     settings = _s3_settings(tmp_path, "http://127.0.0.1:1", "bucket")
     with Pipeline(settings) as pipeline:
         pipeline.send(bundle(b"a"))
@@ -122,11 +124,9 @@ def test_mode_file_says_which_file_it_could_not_write(tmp_path):
 
 
 @pytest.fixture
-def direct_settings(warehouse_settings, tmp_path):
+def direct_settings(migrated_settings, tmp_path):
     """Mode direct into a warehouse that is set up."""
-    with open_warehouse(warehouse_settings, who="tests", must_exist=False) as warehouse:
-        migrations.up(warehouse)
-    return warehouse_settings.model_copy(update={"etl_mode": "direct", "batch_timeout_ms": 50, "spool_dir": tmp_path})
+    return migrated_settings.model_copy(update={"etl_mode": "direct", "batch_timeout_ms": 50, "spool_dir": tmp_path})
 
 
 def _event_ids(settings):
@@ -180,7 +180,7 @@ def test_a_line_that_is_no_statement_is_set_aside_and_its_neighbours_arrive(dire
         assert warehouse.ask("SELECT code FROM rejected_statements", why="test").rows == [("not_json",)]
 
 
-def test_settings_choose_the_mode(tmp_path, aws_environment):
+def test_settings_choose_the_mode(tmp_path, aws_credentials):
     kinds = {
         mode: type(make_uploader(load_settings(data_dir=tmp_path, etl_mode=mode, s3_bucket="b"))).__name__
         for mode in ("direct", "s3", "lambda", "file")

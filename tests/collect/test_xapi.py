@@ -21,10 +21,8 @@ E = "http://oli.cmu.edu/extensions/"
 
 
 @pytest.fixture
-def settings(warehouse_settings, tmp_path):
-    with open_warehouse(warehouse_settings, who="tests", must_exist=False) as warehouse:
-        migrations.up(warehouse)
-    return warehouse_settings.model_copy(update={"xapi_credentials_file": tmp_path / "clients.json"})
+def settings(migrated_settings, tmp_path):
+    return migrated_settings.model_copy(update={"xapi_credentials_file": tmp_path / "clients.json"})
 
 
 @pytest.fixture

@@ -104,6 +104,7 @@ def serving(settings: Settings, app: FastAPI | None = None) -> Iterator[Site]:
     thread.start()
     try:
         while not server.started:
+            thread.join(0.005)
             assert thread.is_alive()
         yield Site(server.servers[0].sockets[0].getsockname()[1], secret)
     finally:

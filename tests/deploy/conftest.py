@@ -1,16 +1,5 @@
-"""The deployment's tests use the ETL's S3, queues and warehouse."""
+"""The deployment's tests use the ETL's S3 and queues."""
 
 from __future__ import annotations
 
-from tests.etl.conftest import (  # noqa: F401
-    aws,
-    aws_credentials,
-    bucket,
-    etl_settings,
-    migrated,
-    ministack,
-    put,
-    queues,
-    reader,
-    warehouse_settings,
-)
+from tests.etl.conftest import etl_settings, queues, reader  # noqa: F401

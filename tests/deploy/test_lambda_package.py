@@ -9,14 +9,18 @@ import sys
 import venv
 import zipfile
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from schoolhouse.settings import Settings
 from schoolhouse.warehouse.connection import Warehouse
 from tests.conftest import ROOT
 from tests.etl.conftest import KEY, count_events, video
+
+pytestmark = pytest.mark.xdist_group("lambda package")  # built once
 
 # Answers one event with the function of the unpacked zip, in an interpreter that has boto3 alone.
 _INVOKE = """
@@ -54,14 +58,22 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def python_with_boto3(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An interpreter with boto3 and nothing else, as in AWS's runtime."""
+    """An interpreter with boto3, what it needs, and nothing else, as in AWS's runtime."""
     directory = tmp_path_factory.mktemp("runtime")
     venv.create(directory, with_pip=False)
-    python = str(directory / "bin/python")
     site = next((directory / "lib").glob("python*/site-packages"))
-    pip = [interpreter_with_pip(), "-m", "pip", "install", "--quiet", "--target", str(site)]
-    subprocess.run([*pip, "-c", str(ROOT / "requirements.lock"), "boto3"], check=True, capture_output=True)
-    return python
+    for name in _with_requirements("boto3"):
+        installed = metadata.distribution(name)
+        for top in {file.parts[0] for file in installed.files or () if file.parts[0] not in {"..", "__pycache__"}}:
+            (site / top).symlink_to(Path(str(installed.locate_file(top))))
+    return str(directory / "bin/python")
+
+
+def _with_requirements(name: str) -> set[str]:
+    """A distribution and, by way of others too, what it always needs."""
+    needed = [Requirement(one) for one in metadata.requires(name) or ()]
+    wanted = [one.name for one in needed if one.marker is None or one.marker.evaluate({"extra": ""})]
+    return {name}.union(*map(_with_requirements, wanted))
 
 
 def test_the_package_is_small_and_brings_neither_boto3_nor_the_engine(package: Path) -> None:
@@ -78,7 +90,7 @@ def test_the_unpacked_function_loads_a_bundle_with_boto3_alone(
     python_with_boto3: str,
     etl_settings: Settings,
     put: Callable[..., str],
-    warehouse: Warehouse,
+    tables: Warehouse,
     tmp_path: Path,
 ) -> None:
     with zipfile.ZipFile(package) as archive:
@@ -103,7 +115,7 @@ def test_the_unpacked_function_loads_a_bundle_with_boto3_alone(
     assert (loaded["success"], loaded["events_new"], loaded["video_events_processed"]) == (True, 2, 2)
     assert told["early"] == [], "imported before the first event"
     assert told["late"] == [], "not in the package, and not needed"
-    assert count_events(warehouse) == 2
+    assert count_events(tables) == 2
     assert "not-a-secret" not in done.stderr
 
 

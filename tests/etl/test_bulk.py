@@ -12,7 +12,8 @@ from schoolhouse.etl.bulk import read_request
 from schoolhouse.etl.handler import Handler
 from schoolhouse.settings import Settings, load_settings
 from schoolhouse.warehouse.connection import Warehouse
-from tests.etl.conftest import Aws, count_events, page_view, video
+from tests.etl.conftest import count_events, page_view, video
+from tests.ministack import Aws
 
 Put = Callable[..., str]
 KEYS = {
@@ -51,7 +52,7 @@ def campus(put: Put) -> None:
 
 @pytest.mark.usefixtures("campus")
 def test_a_section_and_its_dates_are_loaded_and_no_others(
-    handler: Handler, request_of_the_documents: dict[str, Any], warehouse: Warehouse, bucket: str
+    handler: Handler, request_of_the_documents: dict[str, Any], tables: Warehouse, bucket: str
 ) -> None:
     answer = handler.handle(request_of_the_documents)
     assert answer["success"] is answer["is_complete"] is True
@@ -59,37 +60,37 @@ def test_a_section_and_its_dates_are_loaded_and_no_others(
     assert (answer["files_found"], answer["files_processed"], answer["files_skipped"]) == (3, 3, 0)
     assert (answer["events_processed"], answer["video_events_processed"]) == (30, 20)
     assert answer["page_viewed_events_processed"] == 10
-    files = warehouse.ask("SELECT DISTINCT source_file FROM raw_events FINAL", why="tests").rows
+    files = tables.ask("SELECT DISTINCT source_file FROM raw_events FINAL", why="tests").rows
     assert {file for (file,) in files} == {f"s3://{bucket}/{KEYS[name]}" for name in ("first", "colons", "last")}
 
 
 @pytest.mark.usefixtures("campus")
 def test_what_is_in_is_skipped_by_key_and_etag_and_not_by_section(
-    handler: Handler, request_of_the_documents: dict[str, Any], warehouse: Warehouse, bucket: str, put: Put
+    handler: Handler, request_of_the_documents: dict[str, Any], tables: Warehouse, bucket: str, put: Put
 ) -> None:
     handler.handle({"bucket": bucket, "key": KEYS["first"]})
     assert handler.handle(request_of_the_documents)["files_skipped"] == 1
     put(KEYS["last"], [video(number) for number in range(900, 905)])
     answer = handler.handle(request_of_the_documents)
     assert (answer["files_skipped"], answer["files_processed"], answer["events_new"]) == (2, 1, 5)
-    assert count_events(warehouse) == 35
+    assert count_events(tables) == 35
 
 
 @pytest.mark.usefixtures("campus")
 @pytest.mark.parametrize("reader", ["native"], indirect=True)
 def test_forced_it_loads_again_and_counts_nothing_twice(
-    handler: Handler, request_of_the_documents: dict[str, Any], warehouse: Warehouse
+    handler: Handler, request_of_the_documents: dict[str, Any], tables: Warehouse
 ) -> None:
     handler.handle(request_of_the_documents)
     answer = handler.handle({**request_of_the_documents, "force_reprocess": True})
     assert (answer["files_processed"], answer["events_processed"], answer["events_new"]) == (3, 30, 0)
-    assert count_events(warehouse) == 30
+    assert count_events(tables) == 30
 
 
 @pytest.mark.usefixtures("campus")
 @pytest.mark.parametrize("reader", ["native"], indirect=True)
 def test_a_dry_run_tells_files_bytes_and_statements_and_loads_nothing(
-    handler: Handler, request_of_the_documents: dict[str, Any], warehouse: Warehouse, aws: Aws, bucket: str
+    handler: Handler, request_of_the_documents: dict[str, Any], tables: Warehouse, aws: Aws, bucket: str
 ) -> None:
     sizes = sum(
         aws.s3.head_object(Bucket=bucket, Key=KEYS[name])["ContentLength"] for name in ("first", "colons", "last")
@@ -97,34 +98,34 @@ def test_a_dry_run_tells_files_bytes_and_statements_and_loads_nothing(
     answer = handler.handle({**request_of_the_documents, "dry_run": True})
     assert (answer["files_to_load"], answer["bytes_to_load"], answer["files_processed"]) == (3, sizes, 0)
     assert answer["estimated_statements"] == 30
-    assert count_events(warehouse) == 0
+    assert count_events(tables) == 0
 
 
 @pytest.mark.usefixtures("campus")
 @pytest.mark.parametrize("reader", ["native"], indirect=True)
 @pytest.mark.parametrize("handle", ["embedded"], indirect=True)
 def test_a_run_that_lacked_time_goes_on_when_it_is_sent_again(
-    handler: Handler, request_of_the_documents: dict[str, Any], warehouse: Warehouse
+    handler: Handler, request_of_the_documents: dict[str, Any], tables: Warehouse
 ) -> None:
     first = handler.handle(request_of_the_documents, time_left=lambda: 3.0)
     assert (first["is_complete"], first["files_processed"]) == (False, 0)
     assert "again" in first["hint"]
     assert handler.handle(request_of_the_documents)["is_complete"] is True
-    assert count_events(warehouse) == 30
+    assert count_events(tables) == 30
 
 
 @pytest.mark.parametrize(("handle", "reader"), [("embedded", "native")], indirect=True)
 def test_more_than_one_listing_page_is_loaded_in_few_inserts(
-    etl_settings: Settings, put: Put, warehouse: Warehouse, bucket: str
+    etl_settings: Settings, put: Put, tables: Warehouse, bucket: str
 ) -> None:
     for number in range(1005):
         put(f"section/5/video/2024-01-01T00-00-00.{number:06}Z_x.jsonl", [video(number, section=5)])
     with Handler(etl_settings) as handler:
         answer = handler.handle({"section_id": 5})
     assert (answer["files_processed"], answer["events_new"]) == (1005, 1005)
-    assert count_events(warehouse, "source_line = 1") == 1005
-    assert warehouse.ask("SELECT count() FROM loads FINAL", why="tests").value() <= 12
-    assert warehouse.ask("SELECT uniqExact(source_file) FROM raw_events FINAL", why="tests").value() == 1005
+    assert count_events(tables, "source_line = 1") == 1005
+    assert tables.ask("SELECT count() FROM loads FINAL", why="tests").value() <= 12
+    assert tables.ask("SELECT uniqExact(source_file) FROM raw_events FINAL", why="tests").value() == 1005
 
 
 @pytest.mark.parametrize("handle", ["embedded"], indirect=True)

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from schoolhouse.cli import app
 from schoolhouse.errors import PayloadError, SettingsError
 from schoolhouse.settings import Settings, environment_name
-from tests.etl.conftest import KEY, Aws, video
+from tests.etl.conftest import KEY, video
+from tests.ministack import Aws
 
 Put = Callable[..., str]
 pytestmark = [

@@ -13,7 +13,8 @@ from schoolhouse.errors import LoadUnfinished
 from schoolhouse.etl.handler import Handler
 from schoolhouse.settings import Settings
 from schoolhouse.warehouse.connection import Warehouse
-from tests.etl.conftest import KEY, Aws, count_events, jsonl, notification, page_view, queue_event, video
+from tests.etl.conftest import KEY, count_events, jsonl, notification, page_view, queue_event, video
+from tests.ministack import Aws
 
 Put = Callable[..., str]
 # what happens to messages does not depend on who reads S3, or where ClickHouse is
@@ -28,7 +29,7 @@ def dead_letters(aws: Aws, url: str) -> list[dict[str, Any]]:
 
 
 def test_bucket_and_key_are_loaded_and_answered_with_the_documents_counts(
-    handler: Handler, put: Put, bucket: str, warehouse: Warehouse, reader: str
+    handler: Handler, put: Put, bucket: str, tables: Warehouse, reader: str
 ) -> None:
     etag = put(KEY, [*(video(number) for number in range(5)), *(page_view(number) for number in range(3))])
     answer = handler.handle({"bucket": bucket, "key": KEY})
@@ -39,19 +40,19 @@ def test_bucket_and_key_are_loaded_and_answered_with_the_documents_counts(
     assert answer["video_events_processed"] == 5
     assert answer["page_viewed_events_processed"] == 3
     assert answer["part_attempt_events_processed"] == 0
-    rows = warehouse.ask(
+    rows = tables.ask(
         "SELECT source_file, source_etag, groupArraySorted(9)(source_line) FROM raw_events FINAL GROUP BY 1, 2",
         why="tests",
     ).rows
     assert rows == [(f"s3://{bucket}/{KEY}", etag, [1, 2, 3, 4, 5, 6, 7, 8])]
-    loads = warehouse.ask("SELECT source, etag, route, accepted, error FROM loads FINAL", why="tests").rows
+    loads = tables.ask("SELECT source, etag, route, accepted, error FROM loads FINAL", why="tests").rows
     assert loads == [(f"s3://{bucket}/{KEY}", etag, {"native": "s3", "parquet": "parquet"}[reader], 8, "")]
 
 
-def test_an_s3_notification_is_loaded(handler: Handler, put: Put, bucket: str, warehouse: Warehouse) -> None:
+def test_an_s3_notification_is_loaded(handler: Handler, put: Put, bucket: str, tables: Warehouse) -> None:
     put(KEY, [video(1)])
     assert handler.handle(notification(bucket, KEY))["events_processed"] == 1
-    assert count_events(warehouse) == 1
+    assert count_events(tables) == 1
 
 
 @pytest.mark.parametrize("handle", ["embedded"], indirect=True)
@@ -66,24 +67,22 @@ def test_an_s3_notification_is_loaded(handler: Handler, put: Put, bucket: str, w
         "section/1/video/{a,b}?.jsonl",
     ],
 )
-def test_any_key_is_loaded_and_no_other(
-    handler: Handler, put: Put, bucket: str, warehouse: Warehouse, key: str
-) -> None:
+def test_any_key_is_loaded_and_no_other(handler: Handler, put: Put, bucket: str, tables: Warehouse, key: str) -> None:
     put(key, [video(1)])
     put("section/1/video/axb.jsonl", [video(2)])
     put("section/1/video/a.jsonl", [video(3)])
     answer = handler.handle({"bucket": bucket, "key": key})
     assert answer["success"], answer["errors"]
-    assert warehouse.ask("SELECT source_file FROM raw_events FINAL", why="tests").rows == [(f"s3://{bucket}/{key}",)]
+    assert tables.ask("SELECT source_file FROM raw_events FINAL", why="tests").rows == [(f"s3://{bucket}/{key}",)]
 
 
-def test_a_bad_line_fails_nobody(handler: Handler, put: Put, bucket: str, warehouse: Warehouse) -> None:
+def test_a_bad_line_fails_nobody(handler: Handler, put: Put, bucket: str, tables: Warehouse) -> None:
     put(KEY, jsonl([video(1)]) + b'\nnot json\n\n[]\n{"actor": 1}\n' + jsonl([video(2)]))
     answer = handler.handle({"bucket": bucket, "key": KEY})
     assert answer["success"] is True
     assert (answer["events_processed"], answer["events_rejected"]) == (2, 3)
     assert answer["rejected_by_reason"] == {"missing_actor": 1, "not_json": 1, "not_object": 1}
-    rows = warehouse.ask("SELECT source_line, code FROM rejected_statements FINAL ORDER BY 1", why="tests").rows
+    rows = tables.ask("SELECT source_line, code FROM rejected_statements FINAL ORDER BY 1", why="tests").rows
     assert rows == [(2, "not_json"), (4, "not_object"), (5, "missing_actor")]
 
 
@@ -94,7 +93,7 @@ def test_an_empty_object_is_done(handler: Handler, put: Put, bucket: str) -> Non
 
 
 def test_a_bad_object_fails_no_batch(
-    handler: Handler, put: Put, bucket: str, warehouse: Warehouse, aws: Aws, queues: tuple[str, str]
+    handler: Handler, put: Put, bucket: str, tables: Warehouse, aws: Aws, queues: tuple[str, str]
 ) -> None:
     put("section/1/video/a.jsonl", [video(1)])
     put("section/2/video/b.jsonl", [video(2, section=2)])
@@ -105,7 +104,7 @@ def test_a_bad_object_fails_no_batch(
             notification(bucket, "section/2/video/b.jsonl"),
         )
     )
-    assert count_events(warehouse) == 2
+    assert count_events(tables) == 2
     assert answer["batchItemFailures"] == []
     assert (answer["success"], answer["messages_dead"], answer["files_failed"]) == (False, 1, 1)
     (letter,) = dead_letters(aws, queues[1])
@@ -174,13 +173,13 @@ def test_what_fails_for_a_passing_reason_is_dead_after_the_last_delivery(
 
 @one_way
 def test_a_notification_that_fails_is_raised_so_that_it_comes_again(
-    etl_settings: Settings, put: Put, bucket: str, warehouse: Warehouse, refused_port: int
+    etl_settings: Settings, put: Put, bucket: str, tables: Warehouse, refused_port: int
 ) -> None:
     put(KEY, [video(1)])
     cut_off = {"aws_endpoint_url": f"http://127.0.0.1:{refused_port}", "s3_max_attempts": 1}
     with Handler(etl_settings.model_copy(update=cut_off)) as handler, pytest.raises(LoadUnfinished):
         handler.handle(notification(bucket, KEY))
-    assert count_events(warehouse) == 0
+    assert count_events(tables) == 0
 
 
 @one_way
@@ -191,11 +190,11 @@ def test_bucket_and_key_that_fail_are_answered_without_success(handler: Handler,
 
 
 @one_way
-def test_without_time_left_nothing_is_begun(handler: Handler, put: Put, bucket: str, warehouse: Warehouse) -> None:
+def test_without_time_left_nothing_is_begun(handler: Handler, put: Put, bucket: str, tables: Warehouse) -> None:
     put(KEY, [video(1)])
     answer = handler.handle(queue_event({"bucket": bucket, "key": KEY}), time_left=lambda: 14.9)
     assert answer["batchItemFailures"] == [{"itemIdentifier": "m0"}]
-    assert count_events(warehouse) == 0
+    assert count_events(tables) == 0
 
 
 @one_way
@@ -210,18 +209,18 @@ def test_an_object_over_the_limit_is_dead_with_its_size(
 
 
 def test_an_object_that_changes_is_loaded_again_and_adds_what_is_new(
-    handler: Handler, put: Put, bucket: str, warehouse: Warehouse
+    handler: Handler, put: Put, bucket: str, tables: Warehouse
 ) -> None:
     put(KEY, [video(1)])
     handler.handle({"bucket": bucket, "key": KEY})
     put(KEY, [video(1), video(2)])
     answer = handler.handle({"bucket": bucket, "key": KEY})
     assert (answer["events_new"], answer["events_duplicate"]) == (1, 1)
-    assert count_events(warehouse) == 2
+    assert count_events(tables) == 2
 
 
 def test_every_message_three_times_in_any_order_counts_once(
-    handler: Handler, put: Put, bucket: str, warehouse: Warehouse
+    handler: Handler, put: Put, bucket: str, tables: Warehouse
 ) -> None:
     keys = [
         f"section/{section}/video/2024-01-0{section}T12-00-00Z_{part}.jsonl" for section in (1, 2) for part in "abc"
@@ -232,18 +231,18 @@ def test_every_message_three_times_in_any_order_counts_once(
     random.Random(4).shuffle(messages)
     for start in range(0, len(messages), 6):
         assert handler.handle(queue_event(*messages[start : start + 6]))["batchItemFailures"] == []
-    assert count_events(warehouse, "section_id = 1") == count_events(warehouse, "section_id = 2") == 35
+    assert count_events(tables, "section_id = 1") == count_events(tables, "section_id = 2") == 35
 
 
 @pytest.mark.parametrize("handle", ["server"], indirect=True)
 def test_a_large_object_is_loaded_in_bounded_inserts_with_its_line_numbers(
-    etl_settings: Settings, put: Put, bucket: str, warehouse: Warehouse
+    etl_settings: Settings, put: Put, bucket: str, tables: Warehouse
 ) -> None:
     put(KEY, [video(number) for number in range(2500)])
     with Handler(etl_settings.model_copy(update={"max_rows_per_insert": 400})) as handler:
         answer = handler.handle({"bucket": bucket, "key": KEY})
     assert answer["events_new"] == 2500
-    rows = warehouse.ask(
+    rows = tables.ask(
         "SELECT count(), min(source_line), max(source_line), uniqExact(source_line) FROM raw_events FINAL", why="tests"
     ).rows
     assert rows == [(2500, 1, 2500, 2500)]
@@ -252,9 +251,9 @@ def test_a_large_object_is_loaded_in_bounded_inserts_with_its_line_numbers(
 @pytest.mark.parametrize("handle", ["server"], indirect=True)
 @pytest.mark.parametrize("reader", ["native"], indirect=True)
 def test_a_named_collection_gives_clickhouse_its_credentials_and_they_stay_out_of_sight(
-    etl_settings: Settings, put: Put, bucket: str, warehouse: Warehouse
+    etl_settings: Settings, put: Put, bucket: str, tables: Warehouse
 ) -> None:
-    warehouse.run(
+    tables.run(
         "CREATE NAMED COLLECTION etl_test AS access_key_id = 'collected', secret_access_key = 'hidden-secret'",
         why="tests",
     )
@@ -264,5 +263,5 @@ def test_a_named_collection_gives_clickhouse_its_credentials_and_they_stay_out_o
             assert handler.handle({"bucket": bucket, "key": KEY})["events_new"] == 1
             gone = handler.handle({"bucket": bucket, "key": "section/1/video/gone.jsonl"})
     finally:
-        warehouse.run("DROP NAMED COLLECTION etl_test", why="tests")
+        tables.run("DROP NAMED COLLECTION etl_test", why="tests")
     assert "hidden-secret" not in json.dumps(gone)

@@ -25,7 +25,8 @@ from schoolhouse.etl.worker import Worker
 from schoolhouse.settings import Settings, environment_name, load_settings
 from schoolhouse.warehouse.connection import Warehouse
 from tests.conftest import ROOT
-from tests.etl.conftest import KEY, Aws, count_events, notification, video
+from tests.etl.conftest import KEY, count_events, notification, video
+from tests.ministack import Aws
 
 Put = Callable[..., str]
 native_only = pytest.mark.parametrize("reader", ["native"], indirect=True)
@@ -73,7 +74,7 @@ def slow_way_to(port: int, *, seconds: float) -> Iterator[int]:
 
 
 def test_what_s3_announces_is_loaded_and_leaves_the_queue(
-    etl_settings: Settings, aws: Aws, bucket: str, queues: tuple[str, str], put: Put, warehouse: Warehouse
+    etl_settings: Settings, aws: Aws, bucket: str, queues: tuple[str, str], put: Put, tables: Warehouse
 ) -> None:
     arn = aws.sqs.get_queue_attributes(QueueUrl=queues[0], AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     wanted = [{"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}]
@@ -85,18 +86,18 @@ def test_what_s3_announces_is_loaded_and_leaves_the_queue(
         put(key, [video(number * 10 + each, section=1) for each in range(10)])
     put("section/1/video/readme.txt", b"not a bundle")
     totals = Worker(etl_settings).run(until_empty=True)
-    assert count_events(warehouse) == 40
+    assert count_events(tables) == 40
     assert totals["messages_done"] == totals["messages"]
     assert totals["files"] == 4
     assert waiting(aws, queues[0]) == 0
-    files = warehouse.ask("SELECT DISTINCT source_file FROM raw_events FINAL ORDER BY 1", why="tests").rows
+    files = tables.ask("SELECT DISTINCT source_file FROM raw_events FINAL ORDER BY 1", why="tests").rows
     assert [file for (file,) in files] == [f"s3://{bucket}/{key}" for key in keys]
 
 
 @native_only
 @server_only
 def test_a_message_that_cannot_be_processed_is_dead_once_and_can_be_put_back(
-    etl_settings: Settings, aws: Aws, bucket: str, queues: tuple[str, str], put: Put, warehouse: Warehouse
+    etl_settings: Settings, aws: Aws, bucket: str, queues: tuple[str, str], put: Put, tables: Warehouse
 ) -> None:
     send(aws, queues[0], notification(bucket, KEY))
     send(aws, queues[0], "no json")
@@ -111,7 +112,7 @@ def test_a_message_that_cannot_be_processed_is_dead_once_and_can_be_put_back(
     ]
     assert (waiting(aws, queues[0]), waiting(aws, queues[1])) == (2, 0)
     Worker(etl_settings, threads=1).run(until_empty=True)
-    assert count_events(warehouse) == 1
+    assert count_events(tables) == 1
     assert (waiting(aws, queues[0]), waiting(aws, queues[1])) == (0, 1)
 
 
@@ -178,7 +179,7 @@ def test_stopped_it_finishes_and_returns(etl_settings: Settings, aws: Aws, queue
 @native_only
 @server_only
 def test_a_storm_of_kills_and_redeliveries_loses_nothing_and_counts_nothing_twice(
-    etl_settings: Settings, aws: Aws, bucket: str, queues: tuple[str, str], put: Put, warehouse: Warehouse
+    etl_settings: Settings, aws: Aws, bucket: str, queues: tuple[str, str], put: Put, tables: Warehouse
 ) -> None:
     chance = random.Random(7)
     for number in range(60):
@@ -199,7 +200,7 @@ def test_a_storm_of_kills_and_redeliveries_loses_nothing_and_counts_nothing_twic
         Worker(settings).run(until_empty=True)
     assert waiting(aws, queues[0]) == 0
     assert waiting(aws, queues[1]) == 0
-    assert count_events(warehouse) == 59 * 40 + 50
+    assert count_events(tables) == 59 * 40 + 50
 
 
 def _environment(settings: Settings) -> dict[str, str]:

@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,14 +15,11 @@ from schoolhouse.settings import load_settings
 from schoolhouse.warehouse import migrations
 from schoolhouse.warehouse.connection import Warehouse, open_warehouse
 from tests.conftest import Server
+from tests.ralph import TABLE
 from tests.simulate.fake_lrs import FakeLrs, fake_lrs
 
 SINK = ("course_overviews", "course_blocks", "object_tag", "taxonomy", "tag", "external_id", "user_profile")
 SINK += ("course_enrollment",)
-_STATEMENTS = """
-    CREATE TABLE {database}.xapi_events_all (event_id UUID, emission_time DateTime64(6), event String)
-    ENGINE = ReplacingMergeTree ORDER BY (emission_time, event_id)
-"""
 
 
 @dataclass(frozen=True)
@@ -68,7 +58,7 @@ def aspects(stand_in: Server, tmp_path: Path) -> Iterator[Aspects]:
     made = Aspects(stand_in, f"xapi_{name}", f"sink_{name}", open_warehouse(settings))
     for database in (made.xapi, made.sink):
         made.warehouse.run(f"CREATE DATABASE {database}", why="test")
-    made.warehouse.run(_STATEMENTS.format(database=made.xapi), why="test")
+    made.warehouse.run(TABLE.format(database=made.xapi), why="test")
     for migration in migrations.available():
         table = migration.name.removeprefix("create_")
         if table in SINK:
@@ -87,41 +77,12 @@ def lrs() -> Iterator[FakeLrs]:
         yield server
 
 
-@pytest.fixture(scope="session")
-def s3_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """MiniStack, which speaks S3."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    environment = {**os.environ, "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "LOG_LEVEL": "WARNING"}
-    log = tmp_path_factory.mktemp("ministack") / "log"
-    command = [str(Path(sys.executable).with_name("ministack"))]
-    with log.open("w") as output, subprocess.Popen(command, env=environment, stdout=output, stderr=output) as process:
-        url = f"http://127.0.0.1:{port}"
-        wait_for(f"{url}/_ministack/health")
-        yield url
-        process.terminate()
-        process.wait(timeout=30)
-
-
-def wait_for(url: str) -> None:
-    for _ in range(400):
-        try:
-            urllib.request.urlopen(url, timeout=1).close()
-        except urllib.error.HTTPError:
-            return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-        else:
-            return
-    raise TimeoutError(url)
-
-
 @pytest.fixture
-def bucket(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+def bucket(ministack: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """An empty bucket; the environment says where it is."""
     import boto3
 
-    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_url)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", ministack)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     name = f"campus-{uuid.uuid4().hex[:10]}"

@@ -53,8 +53,8 @@ def section_of(statement: dict[str, Any]) -> str | int:
 def event_type_of(statement: dict[str, Any]) -> str:
     """What kind of event a statement tells, by its verb and the type of its object."""
     verb = statement["verb"]["id"].rsplit("/", 1)[1]
-    kind = statement["object"]["definition"]["type"].rsplit("/", 1)[1]
-    if kind == "video":
+    kind = statement["object"]["definition"].get("type", "").rsplit("/", 1)[-1]
+    if kind == "video" or verb == "experienced":
         return "video"
     if "oli.cmu.edu" in json.dumps(statement["context"]):
         torus = {"question": "part_attempt", "page": "page_viewed", "condition_assignment": "experiment"}

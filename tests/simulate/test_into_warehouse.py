@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from schoolhouse.settings import load_settings
 from schoolhouse.simulate import Plan
 from schoolhouse.simulate.into_warehouse import load_statements
-from schoolhouse.warehouse import migrations
-from schoolhouse.warehouse.connection import Warehouse, open_warehouse
+from schoolhouse.warehouse.connection import Warehouse
 from schoolhouse.warehouse.loads import LoadSummary
 from tests.simulate.lines import FLAWS, small_plan
 
-pytestmark = [pytest.mark.xdist_group("simulated warehouse"), pytest.mark.parametrize("dialect", ["torus", "openedx"])]
+pytestmark = [
+    pytest.mark.xdist_group("simulated warehouse"),
+    pytest.mark.parametrize("dialect", ["torus", "openedx"]),
+    pytest.mark.parametrize("handle", ["embedded"], indirect=True),
+]
 
 _COUNTS = """
     SELECT section_id, event_type, toString(toDate(timestamp)) AS day, count() AS statements
@@ -40,12 +41,11 @@ _VIDEOS = """
 """
 
 
-@pytest.fixture
-def warehouse(tmp_path: Path) -> Iterator[Warehouse]:
-    settings = load_settings(data_dir=tmp_path, clickhouse_host="")
-    with open_warehouse(settings, must_exist=False) as opened:
-        migrations.up(opened)
-        yield opened
+_EXPERIMENTS = """
+    SELECT section_id, condition_code AS condition, countIf(raw_event_type = 'experiment') AS learners,
+           countIf(raw_event_type != 'experiment') AS attributions
+    FROM experiment_attributions FINAL GROUP BY section_id, condition
+"""
 
 
 def section_ids(warehouse: Warehouse) -> dict[int, int | str]:
@@ -76,6 +76,7 @@ def check(warehouse: Warehouse, plan: Plan, summary: LoadSummary, truth: dict[st
         assert found[key][:2] == (attempts, people)
         assert found[key][2] == pytest.approx(mean, abs=1e-9)
     assert by_key(rows(_VIDEOS), 2) == by_key(truth["videos"], 2)
+    assert by_key(rows(_EXPERIMENTS), 2) == by_key(truth["experiments"], 2)
 
 
 def by_key(rows: list[dict[str, Any]], width: int) -> dict[tuple[Any, ...], tuple[Any, ...]]:
@@ -83,22 +84,22 @@ def by_key(rows: list[dict[str, Any]], width: int) -> dict[tuple[Any, ...], tupl
     return {row[:width]: row[width:] for row in values}
 
 
-def test_the_warehouse_answers_what_the_truth_says(warehouse: Warehouse, dialect: str) -> None:
-    plan = small_plan(dialect, flaws=FLAWS, statements=20_000)
-    summary, truth = load_statements(warehouse, plan)
-    check(warehouse, plan, summary, json.loads(json.dumps(truth.as_dict())))
+def test_the_warehouse_answers_what_the_truth_says(tables: Warehouse, dialect: str) -> None:
+    plan = small_plan(dialect, flaws=replace(FLAWS, too_long=0.0005), statements=20_000)
+    summary, truth = load_statements(tables, plan)
+    check(tables, plan, summary, json.loads(json.dumps(truth.as_dict())))
 
 
 @pytest.mark.slow
-def test_a_million_statements_answer_what_the_truth_says(warehouse: Warehouse, dialect: str) -> None:
+def test_a_million_statements_answer_what_the_truth_says(tables: Warehouse, dialect: str) -> None:
     plan = small_plan(dialect, flaws=FLAWS, sections=24, learners=2_000, statements=1_000_000)
-    summary, truth = load_statements(warehouse, plan)
+    summary, truth = load_statements(tables, plan)
     assert truth.statements == 1_000_000
-    check(warehouse, plan, summary, json.loads(json.dumps(truth.as_dict())))
+    check(tables, plan, summary, json.loads(json.dumps(truth.as_dict())))
 
 
-def test_loading_a_run_again_adds_nothing(warehouse: Warehouse, dialect: str) -> None:
+def test_loading_a_run_again_adds_nothing(tables: Warehouse, dialect: str) -> None:
     plan = small_plan(dialect, statements=3_000)
-    first, _ = load_statements(warehouse, plan)
-    second, _ = load_statements(warehouse, plan)
+    first, _ = load_statements(tables, plan)
+    second, _ = load_statements(tables, plan)
     assert (first.new, second.new, second.duplicate) == (3_000, 0, 3_000)

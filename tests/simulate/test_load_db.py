@@ -233,9 +233,9 @@ def test_a_wrong_configuration_is_bad_usage(
 
 
 def test_files_on_s3_are_loaded_by_clickhouse_now_and_later(
-    monkeypatch: pytest.MonkeyPatch, aspects: Aspects, bucket: str, s3_url: str, files: dict[str, list[list[str]]]
+    monkeypatch: pytest.MonkeyPatch, aspects: Aspects, bucket: str, ministack: str, files: dict[str, list[list[str]]]
 ) -> None:
-    places = {"csv_output_destination": f"s3://{bucket}/run/", "s3_source_location": f"{s3_url}/{bucket}/run/"}
+    places = {"csv_output_destination": f"s3://{bucket}/run/", "s3_source_location": f"{ministack}/{bucket}/run/"}
     config = example("csv_s3_clickhouse.yaml") | aspects.keys | places
     assert load(monkeypatch, config) == 0
     check_tables(aspects, files)

@@ -21,7 +21,7 @@ def first_tries(statements: list[dict[str, Any]]) -> dict[int, list[tuple[str, f
     tries = defaultdict(list)
     for one in statements:
         extensions = one["context"]["extensions"]
-        kind = one["object"]["definition"]["type"]
+        kind = one["object"]["definition"].get("type")
         if kind == f"{TORUS}activity_attempt" and extensions[f"{TORUS}activity_attempt_number"] == 1:
             learner = one["actor"]["account"]["name"]
             tries[extensions[f"{TORUS}activity_id"]].append((learner, one["result"]["score"]["scaled"]))

@@ -161,10 +161,6 @@ def test_bad_usage_is_named(
 def test_the_command_loads_the_warehouse(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], dialect: str, warehouse_environment: Settings
 ) -> None:
-    from schoolhouse.warehouse import migrations
-
-    with open_warehouse(warehouse_environment, must_exist=False) as warehouse:
-        migrations.up(warehouse)
     arguments = ["--dialect", dialect, "--statements", "1500", "--into-warehouse", "--out", "run/", "--json"]
     assert run(monkeypatch, *arguments) == 0
     assert json.loads(capsys.readouterr().out)["statements"] == 1_500

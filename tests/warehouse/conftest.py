@@ -1,7 +1,4 @@
-"""Warehouses with tables in them: `tables` for one test alone, `shared_tables` for all tests of a module.
-
-Making the tables takes two seconds, so tests that look only at rows of their own loads share a warehouse.
-"""
+"""`shared_tables`: a warehouse that the tests of a module share, for tests that look only at their own loads' rows."""
 
 from __future__ import annotations
 
@@ -9,23 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from schoolhouse.warehouse import migrations
 from schoolhouse.warehouse.connection import Warehouse, open_warehouse
 from tests.conftest import settings_on
-
-
-@pytest.fixture
-def tables(warehouse: Warehouse) -> Warehouse:
-    """A writer on a migrated warehouse of the test's own."""
-    migrations.up(warehouse)
-    return warehouse
+from tests.migrated import MigratedDatabases
 
 
 @pytest.fixture(scope="module", params=["embedded", "server"])
-def shared_tables(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    """A writer on a migrated warehouse that the module's tests share."""
+def shared_tables(
+    request: pytest.FixtureRequest, migrated_databases: MigratedDatabases, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Warehouse]:
+    """A writer on a migrated warehouse, empty for the module's first test."""
     settings = settings_on(request.param, request, data_dir=tmp_path_factory.mktemp("shared"))
-    with open_warehouse(settings, who="tests", must_exist=False) as warehouse:
-        migrations.up(warehouse)
+    with open_warehouse(migrated_databases.empty(f"{request.param}, a module", settings), who="tests") as warehouse:
         yield warehouse
-        warehouse.run(f"DROP DATABASE `{warehouse.database}` SYNC", why="tidy up after a module")

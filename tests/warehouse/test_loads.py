@@ -102,8 +102,10 @@ def test_an_empty_load_is_no_error(shared_tables: Warehouse, tmp_path: Path) -> 
 def test_lines_that_a_statement_selects_are_a_load_too(shared_tables: Warehouse) -> None:
     line = as_bytes(statement(mark="selected")).decode()
     sql = """
-        INSERT INTO ingest (line, source_file, source_line, load_id, received_at)
-        SELECT {line:String}, {source_file:String}, 7, {load_id:UInt64}, toDateTime64({received_at:String}, 9, 'UTC')
+        SELECT
+            {line:String} AS line, {source_file:String} AS source_file, {source_etag:String} AS source_etag,
+            7 AS source_line, {load_id:UInt64} AS load_id, toDateTime64({received_at:String}, 9, 'UTC') AS received_at,
+            {max_line_bytes:UInt32} AS max_line_bytes, 0 AS is_rebuild
     """
     with start_load(shared_tables, route="backfill", source="select") as load:
         load.add_select(sql, {"line": line}, source_file="s3://bucket/key")
@@ -196,7 +198,7 @@ def test_conflicts_that_a_cut_off_load_left_are_hidden_by_the_next_of_its_source
 
 
 def test_lines_that_do_not_arrive_are_missed_even_if_the_engine_keeps_silent(tables: Warehouse) -> None:
-    """A view that fails in a streamed insert fails without a word in chDB, and so on the stand-in."""
+    """A view that fails in a streamed insert fails without a word in chDB."""
     block = b"\n".join(as_bytes(statement(mark=place)) for place in range(30_000))
     starved = tables.settings.model_copy(update={"clickhouse_max_memory_bytes": 40_000_000})
     with open_warehouse(starved, who="tests") as warehouse, pytest.raises(WarehouseError, match=r"memory|30,000 lines"):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schoolhouse.settings import Settings
-from schoolhouse.warehouse import maintenance, migrations
+from schoolhouse.warehouse import maintenance
 from schoolhouse.warehouse.connection import Warehouse, open_warehouse
 from schoolhouse.warehouse.statements import statement as statement_file
 from tests.warehouse.loading import load_lines, rows, statement, value
@@ -47,14 +47,14 @@ def test_reprocess_gives_the_same_tables_and_hides_conflicts_again(tables: Wareh
     assert value(tables, left) == 0
 
 
-def test_statements_that_arrive_during_a_rebuild_are_not_lost(tables: Warehouse, warehouse_settings: Settings) -> None:
+def test_statements_that_arrive_during_a_rebuild_are_not_lost(tables: Warehouse) -> None:
     load_lines(tables, numbered(0, 5000), source="before")
     is_done = threading.Event()
     sent = 0
 
     def keep_sending() -> None:
         nonlocal sent
-        with open_warehouse(warehouse_settings, who="sender") as sender:
+        with open_warehouse(tables.settings, who="sender") as sender:
             while not is_done.is_set():
                 load_lines(sender, numbered(1_000_000 + 10 * sent, 10), source=f"during {sent}")
                 sent += 1
@@ -80,10 +80,9 @@ def test_a_rebuild_that_was_cut_off_is_repaired_by_running_again(tables: Warehou
 
 
 @pytest.mark.parametrize("months", [0, 18])
-def test_retention_follows_the_settings_and_is_off_by_default(warehouse_settings: Settings, months: int) -> None:
-    settings = warehouse_settings.model_copy(update={"raw_events_retention_months": months})
-    with open_warehouse(settings, who="tests", must_exist=False) as warehouse:
-        migrations.up(warehouse)
+def test_retention_follows_the_settings_and_is_off_by_default(migrated_settings: Settings, months: int) -> None:
+    settings = migrated_settings.model_copy(update={"raw_events_retention_months": months})
+    with open_warehouse(settings, who="tests") as warehouse:
         maintenance.apply_retention(warehouse)
         old, new = statement(timestamp="2001-01-01T00:00:00Z"), statement(timestamp="2026-08-01T00:00:00Z")
         load_lines(warehouse, [old, new], source="a")

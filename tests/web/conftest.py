@@ -9,16 +9,21 @@ import signal
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from fastapi import FastAPI
 
-from schoolhouse.settings import Settings
+from schoolhouse.settings import Settings, load_settings
+from schoolhouse.simulate import Rates, campus_plan
+from schoolhouse.simulate.into_warehouse import load_statements
+from schoolhouse.warehouse import migrations
+from schoolhouse.warehouse.connection import open_warehouse
 from schoolhouse.web.app import create_app
 from schoolhouse.web.serving import server_for
 
@@ -95,6 +100,21 @@ def site(campus_settings: Settings) -> Iterator[Site]:
     """The app over the campus that tests share."""
     with serving(campus_settings) as served:
         yield served
+
+
+@pytest.fixture(scope="session")
+def lively_settings(embedded_data_dir: Path) -> Settings:
+    """An embedded warehouse with a simulated section of OLI Torus (1001, project 301) and a course run of Open edX."""
+    settings = load_settings(data_dir=embedded_data_dir, clickhouse_database=f"lively_{uuid.uuid4().hex[:12]}")
+    with open_warehouse(settings, who="tests", must_exist=False) as warehouse:
+        migrations.up(warehouse)
+        for dialect, host in (("torus", "https://torus.example"), ("openedx", "https://edx.example")):
+            plan = campus_plan(
+                dialect=dialect, sections=1, learners=30, days=28, statements=6_000, seed=3, host=host,
+                rates=replace(Rates(), experiment_share=1.0),
+            )  # fmt: skip
+            load_statements(warehouse, plan, workers=1)
+    return settings
 
 
 @dataclass(frozen=True)

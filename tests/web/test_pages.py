@@ -57,8 +57,7 @@ def test_a_section_shows_its_numbers_chart_and_table(site: Site) -> None:
     ("path", "target"),
     [
         ("/sections/43", "/sections/43@torus.example"),
-        ("/sections/43/insights", "/sections/43@torus.example"),
-        ("/sections/42@other.example/insights", "/sections/42@other.example"),
+        ("/sections/43/insights", "/sections/43@torus.example/instructor_dashboard/insights/analytics"),
         ("/sections", "/"),
     ],
 )

@@ -188,6 +188,20 @@ def person_by_identity(engine: Engine, identity: str) -> Person | None:
         return _person(connection, row) if row else None
 
 
+def link_identity(engine: Engine, name: str, identity: str) -> Person | None:
+    """The person with this name, whom the provider knows by this identity from now on.
+
+    None when there is no such account, or when it is linked already: to another identity, then.
+    """
+    with engine.begin() as connection:
+        unlinked = (accounts.c.name == name) & accounts.c.identity.is_(None)
+        account_id = connection.scalar(select(accounts.c.id).where(unlinked))
+        if account_id is None:
+            return None
+        connection.execute(update(accounts).where(accounts.c.id == account_id).values(identity=identity))
+    return person_by_id(engine, account_id)
+
+
 def sign_in(engine: Engine, name: str, password: str, address: str) -> Person:
     """The person with this name and password.
 

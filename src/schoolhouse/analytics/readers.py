@@ -7,10 +7,12 @@ engine for long, and a tag that says for whom and why they run.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
+from schoolhouse.analytics.slow_questions import SlowQuestions
 from schoolhouse.errors import QueryError, WarehouseNotReady, WarehouseUnavailable
 from schoolhouse.settings import Settings
 from schoolhouse.warehouse.connection import Answer, Parameters, Warehouse, open_warehouse
@@ -31,6 +33,7 @@ class Readers:
 
     def __init__(self, settings: Settings, *, size: int = 4, wait_seconds: float = _WAIT_SECONDS) -> None:
         self.settings = settings
+        self.slow = SlowQuestions()
         self._free = threading.BoundedSemaphore(size)
         self._wait_seconds = wait_seconds
         self._idle: list[Warehouse] = []
@@ -43,15 +46,19 @@ class Readers:
         Raises:
             WarehouseNotReady: the engine does not know one of our own tables, or there is no embedded warehouse.
         """
+        started = time.perf_counter()
         with self.lend(who) as warehouse:
             try:
-                return warehouse.ask(sql, parameters, why=why, limits=LIMITS)
+                answer = warehouse.ask(sql, parameters, why=why, limits=LIMITS)
             except QueryError as error:
+                self.slow.note(who, why, time.perf_counter() - started, error.code)
                 if error.engine_code not in _MISSING_CODES:
                     raise
                 raise WarehouseNotReady(
                     "The warehouse lacks its tables.", hint="Run `schoolhouse warehouse setup`."
                 ) from None
+        self.slow.note(who, why, answer.seconds)
+        return answer
 
     @contextmanager
     def lend(self, who: str) -> Iterator[Warehouse]:

@@ -19,9 +19,9 @@ from typing import Any, Final
 from urllib.parse import unquote_plus
 
 from schoolhouse.backfill.patterns import Source
+from schoolhouse.collect.bundles import parse_key
 from schoolhouse.errors import InventoryError, ObjectMissing
 from schoolhouse.etl.aws import mapped_errors
-from schoolhouse.etl.keys import parse_key
 
 _PIECE_BYTES: Final = 1 << 20
 _LARGEST_MANIFEST_BYTES: Final = 64 << 20
@@ -74,7 +74,7 @@ class KeyFilter:
             return False
         if not (self.since or self.until):
             return True
-        at = parsed.time if parsed else None
+        at = parsed.timestamp if parsed else None
         return at is not None and (not self.since or at >= self.since) and (not self.until or at < self.until)
 
 

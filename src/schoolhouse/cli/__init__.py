@@ -12,26 +12,32 @@ import typer
 
 from schoolhouse.cli import (
     backfill,
+    chart,
     console,
     demo,
     doctor,
     etl,
+    flag,
     ingest,
+    lake,
+    learner,
     pipeline,
     query,
     serve,
     simulate,
+    token,
+    user,
     warehouse,
     xapi,
 )
 
 app = typer.Typer(
     name="schoolhouse",
+    rich_markup_mode=None,  # plain help: rich alone takes longer to import than all of ours
     help="Learning analytics on xAPI statements: collect them, keep each one once, and answer questions.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=True,
-    rich_markup_mode="rich",
 )
 
 
@@ -50,20 +56,27 @@ def common(
     console.configure(verbose=verbose, quiet=quiet)
 
 
-app.command()(demo.demo)
+app.command(short_help="Make a small campus, load it, and show it.")(demo.demo)
 app.command()(serve.serve)
 app.command()(backfill.worker)
-app.command()(ingest.ingest)
-app.command()(ingest.validate)
-app.command()(warehouse.reprocess)
+app.command(short_help="Load statements, each once however often it comes.")(ingest.ingest)
+app.command(short_help="Judge statements without loading them.")(ingest.validate)
+app.command(short_help="Map every stored statement anew, and swap the result in.")(warehouse.reprocess)
 app.command()(query.query)
-app.command()(doctor.doctor)
+app.command(short_help="Show one chart as a table, or write it to a file.")(chart.chart)
+app.command(short_help="Write every chart of a section or project to files.")(chart.export)
+app.command(short_help="Test every configured part, and say what is wrong.")(doctor.doctor)
 app.add_typer(warehouse.app, name="warehouse")
-app.add_typer(etl.app, name="etl")
-app.add_typer(backfill.app, name="backfill")
-app.add_typer(pipeline.app, name="pipeline")
+app.add_typer(etl.app, name="etl", short_help="Bundles from S3 into the warehouse, singly, in bulk or from a queue.")
+app.add_typer(backfill.app, name="backfill", short_help="History into the warehouse: runs to pause, resume and retry.")
+app.add_typer(pipeline.app, name="pipeline", short_help="The upload pipeline: what waits, and delivering it.")
 app.add_typer(xapi.app, name="xapi")
+app.add_typer(user.app, name="user")
+app.add_typer(token.app, name="token")
+app.add_typer(flag.app, name="flag")
+app.add_typer(learner.app, name="learner")
 app.add_typer(simulate.app, name="simulate")
+app.add_typer(lake.app, name="lake", short_help="The lake: hourly windows from Kafka into Delta tables.")
 
 
 def main() -> None:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from schoolhouse.errors import SchoolhouseError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+    from sqlalchemy import Engine
 
     from schoolhouse.settings import Settings
 
@@ -34,6 +36,18 @@ def settings(**overrides: Any) -> Settings:
     level = "DEBUG" if _state["verbose"] else "ERROR" if _state["quiet"] else loaded.log_level
     configure_logging(level, loaded.log_format)
     return loaded
+
+
+@contextmanager
+def database() -> Iterator[Engine]:
+    """The app's own database, for the time of the block."""
+    from schoolhouse.database import open_database
+
+    engine = open_database(settings())
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def guarded(app: Callable[..., Any]) -> int:

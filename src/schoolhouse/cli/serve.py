@@ -23,6 +23,8 @@ def serve(
     try:
         from schoolhouse.web import serving
     except ModuleNotFoundError as error:
+        if (error.name or "").startswith("schoolhouse"):
+            raise
         raise UsageError(
             f"The pages need {error.name}, which is not installed.", hint="Install `schoolhouse[web]`."
         ) from None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -35,6 +36,7 @@ def statements(
     skewed_clocks: Annotated[float, typer.Option(min=0, max=1, help="Share of enrolments with a wrong clock.")] = 0.0,
     malformed: Annotated[float, typer.Option(min=0, max=1, help="Share of lines that are no statement.")] = 0.0,
     missing_fields: Annotated[float, typer.Option(min=0, max=1, help="Share of lines that lack a part.")] = 0.0,
+    too_long: Annotated[float, typer.Option(min=0, max=0.01, help="Share of lines of a megabyte.")] = 0.0,
     rate: Annotated[list[str] | None, typer.Option(help="Another rate, as name=value; may be repeated.")] = None,
     quirks: Annotated[
         bool, typer.Option("--quirks", help="Torus statements with Torus's departures from xAPI.")
@@ -42,6 +44,10 @@ def statements(
     into_warehouse: Annotated[
         bool, typer.Option("--into-warehouse", help="Load our warehouse; OUT is where truth.json goes.")
     ] = False,
+    bundles: Annotated[
+        int, typer.Option(min=0, help="Bundles of so many statements under OLI Torus's keys, in place of one file.")
+    ] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the same run was cut off.")] = False,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell lines, bytes and time; write nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
@@ -66,12 +72,14 @@ def statements(
             skewed_clocks=skewed_clocks,
             malformed=malformed,
             missing_fields=missing_fields,
+            too_long=too_long,
         ),
     )
     if dry_run:
-        _report(_estimated(plan, out, form), as_json)
+        _report(_estimated(plan, out, "jsonl" if bundles else form), as_json)
         return
-    _report(_written(plan, out, "" if into_warehouse else form, workers), as_json)
+    form = "warehouse" if into_warehouse else "bundles" if bundles else form
+    _report(_written(plan, out, form, size=bundles, workers=workers, resume=resume), as_json)
 
 
 def _rates(pairs: list[str]) -> Any:
@@ -106,11 +114,12 @@ def _estimated(plan: Any, out: str, form: Any) -> dict[str, Any]:
     }
 
 
-def _written(plan: Any, out: str, form: Any, workers: int) -> dict[str, Any]:
-    """Write files in a form, or, where there is none, load the warehouse."""
+def _written(plan: Any, out: str, form: Any, *, size: int, **options: Any) -> dict[str, Any]:
+    """Write a file in a form, or bundles, or load the warehouse."""
     from schoolhouse.simulate import write_statements
     from schoolhouse.simulate.campus import chunks_of
     from schoolhouse.simulate.into_warehouse import load_with_truth
+    from schoolhouse.simulate.to_bundles import write_bundles
     from schoolhouse.warehouse import migrations
     from schoolhouse.warehouse.connection import open_warehouse
 
@@ -118,16 +127,18 @@ def _written(plan: Any, out: str, form: Any, workers: int) -> dict[str, Any]:
     with console.progress() as bar:
         task = bar.add_task("Simulating", total=total, note="")
 
-        def advance(lines: int, size: int) -> None:
+        def advance(lines: int, size_bytes: int) -> None:
             elapsed = bar.tasks[task].elapsed or 1e-9
-            bar.update(task, completed=lines, note=f"{lines / elapsed:,.0f}/s {console.size(size)}")
+            bar.update(task, completed=lines, note=f"{lines / elapsed:,.0f}/s {console.size(size_bytes)}")
 
-        if form:
-            done = write_statements(plan, out, form, workers=workers, on_progress=advance)
+        if form == "bundles":
+            done = write_bundles(plan, out, size=size, on_progress=advance, **options)
+        elif form != "warehouse":
+            done = write_statements(plan, out, form, on_progress=advance, **options)
         else:
             with open_warehouse(console.settings(), who="simulate statements") as warehouse:
                 migrations.require_current(warehouse)
-                done = load_with_truth(warehouse, plan, out, workers=workers, on_progress=advance)
+                done = load_with_truth(warehouse, plan, out, on_progress=advance, **options)
     return {
         "written": done.out,
         "truth": done.truth,
@@ -215,3 +226,65 @@ def _print_delivered(done: list[Any], as_json: bool, *, to_stderr: bool) -> None
             typer.echo(" ".join(map(console.cell, row)), err=True)
         return
     console.print_table("", ("dataset", "where", "rows", "size", "rows/s", "note"), rows)
+
+
+@app.command()
+def topics(
+    out: Annotated[Path | None, typer.Option(help="A directory: one file a topic. Without it: into Kafka.")] = None,
+    attempts: Annotated[int, typer.Option(min=1, help="Attempts to make.")] = 20_000,
+    learners: Annotated[int, typer.Option(min=1, help="Learners.")] = 200,
+    subjects: Annotated[int, typer.Option("--topics", min=1, help="Topics (skills) that questions practise.")] = 5,
+    items: Annotated[int, typer.Option(min=1, help="Questions.")] = 200,
+    start: Annotated[
+        datetime, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="First moment, in UTC.")
+    ] = datetime(2025, 9, 1),  # noqa: DTZ001
+    hours: Annotated[int, typer.Option(min=1, help="Hours in which sessions begin.")] = 168,
+    seed: Annotated[int, typer.Option(min=0, help="Equal seeds make equal messages.")] = 1,
+    model: Annotated[str, typer.Option(help="irt or bkt: what makes an answer right.")] = "irt",
+    states: Annotated[bool, typer.Option(help="Messages carry what the platform holds of the learner.")] = True,
+    examples: Annotated[float, typer.Option(min=0, max=1, help="Share of attempts that become an example.")] = 0.1,
+    duplicates: Annotated[float, typer.Option(min=0, max=1, help="Share of messages sent twice.")] = 0.0,
+    late: Annotated[float, typer.Option(min=0, max=1, help="Share of messages sent 1 to 6 hours late.")] = 0.0,
+    malformed: Annotated[float, typer.Option(min=0, max=1, help="Share of messages sent cut off as well.")] = 0.0,
+    rate: Annotated[list[str] | None, typer.Option(help="Another rate, as name=value; may be repeated.")] = None,
+    compressed: Annotated[bool, typer.Option("--gzip", help="Compress the files.")] = False,
+    partitions: Annotated[int, typer.Option(min=1, help="Partitions of Kafka topics that are not there yet.")] = 4,
+    truth: Annotated[Path, typer.Option(help="With Kafka: the directory for truth.json.")] = Path(),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Make attempts, sessions and training examples for the lake, into files or Kafka, and truth.json."""
+    from schoolhouse.simulate.practising import TopicPlan
+    from schoolhouse.simulate.to_topics import send_topics, write_topics
+
+    plan = TopicPlan(
+        attempts=attempts,
+        learners=learners,
+        topics=subjects,
+        items=items,
+        start=start.replace(tzinfo=UTC),
+        hours=hours,
+        seed=seed,
+        model=model,  # type: ignore[arg-type]  # the plan refuses another one
+        with_states=states,
+        examples=examples,
+        duplicates=duplicates,
+        late=late,
+        malformed=malformed,
+        rates=_rates(rate or []),
+    )
+    with console.progress() as bar:
+        task = bar.add_task("Simulating", total=None, note="")
+
+        def advance(topic: str, count: int) -> None:
+            bar.update(task, advance=count, note=topic)
+
+        if out is not None:
+            done = write_topics(plan, out, compressed=compressed, on_progress=advance)
+        else:
+            done = send_topics(plan, console.settings(), truth, partitions=partitions, on_progress=advance)
+    total = sum(done.messages.values())
+    facts: dict[str, Any] = {"written": done.out, "truth": done.truth, **done.messages}
+    _report(
+        facts | {"seconds": round(done.seconds, 2), "messages_per_second": round(total / max(done.seconds, 1e-9))},
+        as_json,
+    )

@@ -19,7 +19,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON."
 
 
 @app.command()
-def setup(as_json: AsJson = False) -> None:
+def setup(
+    pseudonymous: Annotated[
+        bool,
+        typer.Option("--pseudonymous", help="Keep no actor, only pseudonyms; chosen before the first statement."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Create the database and its tables, or bring them up to date; sets retention from the settings.
 
     Safe to run again at any time. Nothing else creates tables.
@@ -27,11 +33,14 @@ def setup(as_json: AsJson = False) -> None:
     from schoolhouse.warehouse import migrations
     from schoolhouse.warehouse.connection import open_warehouse
     from schoolhouse.warehouse.maintenance import apply_retention
+    from schoolhouse.warehouse.pseudonyms import choose_pseudonyms, is_pseudonymous
 
     settings = console.settings()
     with open_warehouse(settings, who="setup", must_exist=False) as warehouse:
         done = migrations.up(warehouse)
         retention = apply_retention(warehouse)
+        if pseudonymous:
+            choose_pseudonyms(warehouse)
         where = str(settings.warehouse_dir) if warehouse.is_embedded else settings.clickhouse_host
         facts = {
             "engine": "embedded" if warehouse.is_embedded else "server",
@@ -40,6 +49,7 @@ def setup(as_json: AsJson = False) -> None:
             "migrations_run": len(done),
             "migrations": len(migrations.available()),
             "retention_months": retention,
+            "pseudonymous": is_pseudonymous(warehouse),
         }
     if as_json:
         console.print_json(facts)

@@ -3,8 +3,8 @@
     <prefix>/section/<id>/<category>/<timestamp>_<bundle_id>.jsonl
 
 In: keys and bytes. Out: `BundleKey` and back. A bundle's id is a hash of its content, so sending the same content again
-under the same time overwrites the object with itself. Needs the standard library alone: the ETL parses keys with it
-inside a Lambda function.
+under the same time overwrites the object with itself. What is made here has one form; what others wrote is read in any.
+Needs the standard library alone: the ETL reads keys with it inside a Lambda function.
 
 The surprising fact: times stand in keys with hyphens for colons (`2026-08-01T12-34-56.789012Z`), because file names do
 not take colons well; keys with colons are around too, and both are read.
@@ -22,12 +22,11 @@ from schoolhouse.errors import InputError
 
 SUFFIX: Final = ".jsonl"
 
+_WORD: Final = re.compile(r"[A-Za-z0-9_.-]+")
 _PART: Final = re.compile(r"[^/\x00-\x1f\x7f]+")
-_CATEGORY: Final = re.compile(r"[A-Za-z0-9_.-]+")
 _TIMESTAMP: Final = re.compile(
-    r"(\d{4}-\d{2}-\d{2})T(\d{2})[:-](\d{2})[:-](\d{2})(?:[.](\d{1,9}))?(?:Z|[+]00[:-]?00)?", re.ASCII
+    r"(\d{4}-\d{2}-\d{2})T(\d{2})[:-](\d{2})[:-](\d{2})(?:[.](\d{1,9}))?(?:Z|[+]00[:-]?00)?(?=_|$)", re.ASCII
 )
-_FILE_NAME: Final = re.compile(r"(?P<timestamp>[^_/]+)_(?P<bundle_id>[^/]+)[.]jsonl", re.ASCII)
 
 
 @dataclass(frozen=True, order=True)
@@ -44,9 +43,9 @@ class BundleGroup:
 
     def __post_init__(self) -> None:
         for name, value, shape in (
-            ("partition", self.partition, _CATEGORY),
+            ("partition", self.partition, _WORD),
             ("partition_id", self.partition_id, _PART),
-            ("category", self.category, _CATEGORY),
+            ("category", self.category, _PART),
         ):
             if not shape.fullmatch(value) or value in {".", ".."}:
                 raise InputError(f"A bundle's {name} cannot be {value!r}.", hint="It becomes one part of a key.")
@@ -57,55 +56,48 @@ class BundleGroup:
 
 @dataclass(frozen=True)
 class BundleKey:
-    """A key in its parts. `prefix` has no slash at either end and may be empty."""
+    """A key in its parts. `prefix` has no slash at either end and may be empty; a name without a time has none."""
 
     group: BundleGroup
-    timestamp: datetime
+    timestamp: datetime | None
     bundle_id: str
     prefix: str = ""
 
     def __str__(self) -> str:
-        name = f"{self.group}/{format_timestamp(self.timestamp)}_{self.bundle_id}{SUFFIX}"
+        stamp = f"{format_timestamp(self.timestamp)}_" if self.timestamp else ""
+        name = f"{self.group}/{stamp}{self.bundle_id}{SUFFIX}"
         return f"{self.prefix}/{name}" if self.prefix else name
 
+    @property
+    def section_id(self) -> str | None:
+        """The section, where the partition is one."""
+        return self.group.partition_id if self.group.partition == "section" else None
 
-def parse_key(key: str) -> BundleKey:
-    """The parts of a key, which must be url-decoded and without bucket.
 
-    Raises:
-        InputError: the key does not name a bundle.
-    """
+def parse_key(key: str) -> BundleKey | None:
+    """The parts of a key, which must be url-decoded and without bucket; None if it names no bundle."""
     *prefix, partition, partition_id, category, file_name = key.split("/") if key.count("/") >= 3 else [""] * 4
-    found = _FILE_NAME.fullmatch(file_name)
-    if not found:
-        raise InputError(
-            f"{key!r} is not the key of a bundle.",
-            hint="Bundles are called section/<id>/<category>/<timestamp>_<bundle_id>.jsonl.",
-        )
-    return BundleKey(
-        group=BundleGroup(partition, partition_id, category),
-        timestamp=parse_timestamp(found["timestamp"]),
-        bundle_id=found["bundle_id"],
-        prefix="/".join(prefix),
-    )
+    name = file_name.removesuffix(SUFFIX)
+    if not name or name == file_name:
+        return None
+    try:
+        group = BundleGroup(partition, partition_id, category)
+    except InputError:
+        return None
+    stamp = _TIMESTAMP.match(name)
+    timestamp = _moment(stamp) if stamp else None
+    bundle = name[stamp.end() :].removeprefix("_") if stamp and timestamp else name
+    return BundleKey(group, timestamp, bundle, "/".join(prefix))
 
 
-def parse_timestamp(text: str) -> datetime:
-    """A time (UTC) from either form: `2026-08-01T12-34-56.789Z` or `2026-08-01T12:34:56.789Z`.
-
-    Raises:
-        InputError: it is neither, or there is no such time.
-    """
-    found = _TIMESTAMP.fullmatch(text)
-    if found:
-        date, hour, minute, second, fraction = found.groups()
-        try:
-            whole = datetime.fromisoformat(f"{date}T{hour}:{minute}:{second}").replace(tzinfo=UTC)
-        except ValueError:
-            pass
-        else:
-            return whole + timedelta(microseconds=int((fraction or "")[:6].ljust(6, "0")))
-    raise InputError(f"{text!r} is not the time of a bundle.", hint="It looks like 2026-08-01T12-34-56.789Z, in UTC.")
+def _moment(stamp: re.Match[str]) -> datetime | None:
+    """A time (UTC) from either form: `2026-08-01T12-34-56.789Z` or `2026-08-01T12:34:56.789Z`."""
+    date, hour, minute, second, fraction = stamp.groups()
+    try:
+        whole = datetime.fromisoformat(f"{date}T{hour}:{minute}:{second}").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return whole + timedelta(microseconds=int((fraction or "")[:6].ljust(6, "0")))
 
 
 def format_timestamp(moment: datetime) -> str:

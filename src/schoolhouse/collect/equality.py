@@ -7,7 +7,9 @@ a time is written.
 
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -22,6 +24,26 @@ def say_the_same(first: bytes, second: bytes) -> bool:
         one.pop("timestamp", None)
         other.pop("timestamp", None)
     return bool(_statement(one) == _statement(other))
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What is left of a statement to compare it with others: a digest, and its time (empty if it has none)."""
+
+    digest: bytes
+    time: str
+
+    def matches(self, other: Fingerprint) -> bool:
+        """Whether the statements, which have one id, say the same."""
+        return self.digest == other.digest and (not self.time or not other.time or self.time == other.time)
+
+
+def fingerprint(line: bytes) -> Fingerprint:
+    """The fingerprint of a statement: those of two statements match if `say_the_same` holds for them."""
+    statement = json.loads(line)
+    time = statement.pop("timestamp", None)
+    text = json.dumps(_statement(statement), sort_keys=True, separators=(",", ":"))
+    return Fingerprint(hashlib.sha256(text.encode()).digest()[:16], str(_time(time)) if isinstance(time, str) else "")
 
 
 def _statement(statement: dict[str, Any]) -> Any:
@@ -54,7 +76,7 @@ def _agent(agent: dict[str, Any]) -> Any:
     found = {"objectType": "Agent", **agent}
     if isinstance(found.get("member"), list):
         members = [_plain(_agent(one) if isinstance(one, dict) else one) for one in found["member"]]
-        found["member"] = sorted(members, key=repr)
+        found["member"] = sorted(members, key=lambda one: json.dumps(one, sort_keys=True))
     return found
 
 
@@ -85,9 +107,11 @@ def _time(text: str) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """The value with true and 1 kept apart, which Python takes for equal."""
+    """The value with true and 1 kept apart, which Python takes for equal, and 1 and 1.0 made one."""
     if isinstance(value, bool):
         return ("bool", value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     if isinstance(value, dict):
         return {name: _plain(inner) for name, inner in value.items()}
     if isinstance(value, list):

@@ -19,14 +19,15 @@ import queue
 import random
 import threading
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import TracebackType
 from typing import Any, Final, Self
 
-from schoolhouse.collect.spool import LEASE_SECONDS, Batch, Bundle, Spool, SpoolStats, read_stats
+from schoolhouse.collect.spool import LEASE_SECONDS, Batch, Bundle, Condition, Spool, SpoolStats, read_stats
 from schoolhouse.collect.uploaders import Uploader, make_uploader
 from schoolhouse.errors import SchoolhouseError, UploadFailed
 from schoolhouse.settings import Settings
+from schoolhouse.warehouse.pseudonyms import pseudonyms_for
 
 _IDLE_SECONDS: Final = 1.0  # how soon batches of a dead process, or due again, are noticed
 _LONGEST_WAIT_SECONDS: Final = 300.0
@@ -42,6 +43,7 @@ class Pipeline:
         self, settings: Settings, *, uploader: Uploader | None = None, lease_seconds: float = LEASE_SECONDS
     ) -> None:
         self._settings = settings
+        self._pseudonyms = pseudonyms_for(settings)
         self._uploader = uploader or make_uploader(settings)
         self._lease_seconds = lease_seconds
         self._spool = Spool(
@@ -77,8 +79,8 @@ class Pipeline:
         for thread in self._threads:
             thread.start()
 
-    def send(self, *bundles: Bundle) -> None:
-        """Accept bundles, all or none; they are on the disk when this returns.
+    def send(self, *bundles: Bundle, condition: Condition | None = None) -> None:
+        """Accept bundles, all or none, unless the condition has an error; they are on the disk when this returns.
 
         Raises:
             SpoolFull: too much waits already; try again later.
@@ -86,7 +88,9 @@ class Pipeline:
         """
         if self._stopping.is_set():
             raise UploadFailed("The pipeline has been stopped.")
-        self._spool.accept(bundles)
+        if self._pseudonyms:
+            bundles = tuple(replace(bundle, body=self._pseudonyms.lines(bundle.body)) for bundle in bundles)
+        self._spool.accept(bundles, condition)
         self._news.set()
 
     def drain(self, timeout_seconds: float) -> bool:

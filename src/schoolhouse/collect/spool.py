@@ -14,7 +14,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +26,7 @@ from schoolhouse.collect.group_commit import GroupCommit
 from schoolhouse.errors import SpoolFull, UploadFailed
 
 LEASE_SECONDS: Final = 60.0
+ID_SECONDS: Final = 30 * 86_400.0  # how long the ids of statements are remembered
 _BATCH_BYTES: Final = 16_000_000  # a batch is sealed before it grows beyond this, however few bundles it has
 _RATE_MINUTES: Final = 5
 
@@ -42,6 +43,9 @@ CREATE TABLE IF NOT EXISTS bundles (
     statements INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS waiting_bundles ON bundles (group_id, id) WHERE batch_id IS NULL;
 CREATE INDEX IF NOT EXISTS sealed_bundles ON bundles (batch_id) WHERE batch_id IS NOT NULL;
+CREATE TABLE IF NOT EXISTS statement_ids (
+    id BLOB PRIMARY KEY, digest BLOB NOT NULL, time TEXT NOT NULL, accepted_at REAL NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS old_statement_ids ON statement_ids (accepted_at);
 CREATE TABLE IF NOT EXISTS totals (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS minutes (
     minute INTEGER PRIMARY KEY, accepted INTEGER NOT NULL DEFAULT 0, delivered INTEGER NOT NULL DEFAULT 0);
@@ -73,6 +77,16 @@ class Batch:
     attempts: int
 
 
+# Looks, in the transaction that accepts bundles, whether they may be accepted; if so it may write, else it must not.
+Condition = Callable[[sqlite3.Connection], Exception | None]
+
+
+@dataclass(frozen=True)
+class _Acceptance:
+    bundles: Sequence[Bundle]
+    condition: Condition | None
+
+
 class Spool:
     """A handle on the spool, safe to share between threads. Each handle is an owner of leases of its own."""
 
@@ -95,7 +109,7 @@ class Spool:
             self._accepting = _connect(path, synchronous="FULL")
             self._working = _connect(path, synchronous="NORMAL")
             self._accepting.executescript(_SCHEMA)
-        self._accepts: GroupCommit[Sequence[Bundle], None] = GroupCommit(self._commit, limit=1000)
+        self._accepts: GroupCommit[_Acceptance, None] = GroupCommit(self._commit, limit=1000)
         self._work_lock = threading.Lock()
 
     def close(self) -> None:
@@ -104,21 +118,22 @@ class Spool:
             self._accepting.close()
             self._working.close()
 
-    def accept(self, bundles: Sequence[Bundle]) -> None:
+    def accept(self, bundles: Sequence[Bundle], condition: Condition | None = None) -> None:
         """Put bundles on the disk, all or none. When this returns they survive a crash of the machine.
 
         Raises:
             SpoolFull: as much waits already as may.
             UploadFailed: the disk refuses.
+            Exception: what the condition gave.
         """
-        self._accepts.submit(bundles)
+        self._accepts.submit(_Acceptance(bundles, condition))
 
-    def _commit(self, group: Sequence[Sequence[Bundle]]) -> list[Exception | None]:
+    def _commit(self, group: Sequence[_Acceptance]) -> list[Exception | None]:
         outcomes: list[Exception | None] = []
         with self._transaction(self._accepting):
             held = _total(self._accepting, "held_bytes")
-            for bundles in group:
-                size = sum(len(bundle.body) for bundle in bundles)
+            for acceptance in group:
+                size = sum(len(bundle.body) for bundle in acceptance.bundles)
                 if held + size > self._max_bytes:
                     outcomes.append(
                         SpoolFull(
@@ -127,9 +142,11 @@ class Spool:
                         )
                     )
                     continue
-                held += size
-                self._insert(bundles)
-                outcomes.append(None)
+                refusal = acceptance.condition(self._accepting) if acceptance.condition else None
+                if not refusal:
+                    held += size
+                    self._insert(acceptance.bundles)
+                outcomes.append(refusal)
         return outcomes
 
     def _insert(self, bundles: Sequence[Bundle]) -> None:
@@ -297,6 +314,7 @@ class Spool:
                     " AND NOT EXISTS (SELECT 1 FROM batches WHERE batches.group_id = groups.id)"
                 )
                 self._working.execute("DELETE FROM minutes WHERE minute < ?", (time.time() // 60 - 60,))
+                self._working.execute("DELETE FROM statement_ids WHERE accepted_at < ?", (time.time() - ID_SECONDS,))
             with _mapped_errors(self.path):
                 self._working.executescript("PRAGMA incremental_vacuum")  # `execute` would free one page
 

@@ -5,10 +5,10 @@ that come together are written with one insert (`GroupCommit`), and one at a tim
 bring the same id at the same moment are told apart as if one had come first.
 
 The surprising facts: the table `ingest` answers nothing, so what is a conflict is decided here, before the insert, by
-looking up the ids. All statements of a group get one `stored` time, in whole milliseconds, different from that of
-every other group of this process; it is also their arrival in the warehouse, so `since` and `until` can be asked
-there. Other processes that write to the same server at the same moment are not waited for: of one id in both, the
-first stands, and `warehouse check` lists the conflict.
+looking up the ids. All statements of a group get one `stored` time, in whole milliseconds, later than that of every
+group before it; it is also their arrival in the warehouse, so `since` and `until` can be asked there. Between the
+look-up and the insert no other process may insert: they take turns (`turns`). Other routes are not waited for: of one
+id in both, the first stands, and `warehouse check` lists the conflict.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from uuid import UUID
 from schoolhouse.collect.equality import say_the_same
 from schoolhouse.collect.group_commit import GroupCommit
 from schoolhouse.collect.splicing import DEFAULT_VERSION, complete, derived_id, format_time, moment_of, one_line
+from schoolhouse.collect.turns import Turns, turns_for
 from schoolhouse.collect.validation import Statement
 from schoolhouse.errors import BodyTooLarge, InvalidStatement, StatementConflict, WarehouseError
 from schoolhouse.settings import Settings
@@ -108,7 +109,7 @@ class StatementStore:
         self._load: Load | None = None
         self._load_scope = ExitStack()
         self._load_lock = threading.Lock()
-        self._last_ms = 0
+        self._turns: Turns | None = None
         self._writing_ms = 0  # the time of the group that is being written, 0 when none is
         self._time_lock = threading.Lock()
         self._closing = threading.Event()
@@ -120,6 +121,8 @@ class StatementStore:
             self._keeper.join()
         self._settle()
         self._opened.close()
+        if self._turns:
+            self._turns.close()
 
     def _open(self) -> Warehouse:
         """Open the warehouse, with the first statement: a server may start before its warehouse is set up."""
@@ -148,25 +151,28 @@ class StatementStore:
             return moment_of(min(now, self._writing_ms - 1) if self._writing_ms else now)
 
     def _commit(self, group: Sequence[Request]) -> list[Exception | None]:
+        self._turns = self._turns or turns_for(self._settings)
         self._writer = self._writer or self._open()
-        with self._time_lock:
-            self._last_ms = self._writing_ms = max(time.time_ns() // 1_000_000, self._last_ms + 1)
-        try:
-            return self._write(self._writer, group, self._last_ms)
-        finally:
+        with self._turns.take() as stored_ms:
             with self._time_lock:
-                self._writing_ms = 0
+                self._writing_ms = stored_ms
+            try:
+                return self._write(self._writer, group, stored_ms)
+            finally:
+                with self._time_lock:
+                    self._writing_ms = 0
 
     def _write(self, writer: Warehouse, group: Sequence[Request], stored_ms: int) -> list[Exception | None]:
-        known = _known(writer, [one.id for request in group for one in request.statements if not one.is_unique])
+        ids = [one.id for request in group for one in request.statements if not one.is_unique]
+        known = known_statements(writer, ids)
         stored = b'"%s"' % format_time(moment_of(stored_ms)).encode()
         lines: list[bytes] = []
         outcomes: list[Exception | None] = []
         for request in group:
-            fresh, conflict = _decide(request, known)
+            fresh, conflict = decide(request, known)
             outcomes.append(conflict)
             if not conflict:
-                lines += [_completed(one, stored, request.authority) for one in fresh.values()]
+                lines += [completed(one, stored, request.authority) for one in fresh.values()]
                 known |= {identifier: one.line for identifier, one in fresh.items()}
         if lines:
             self._insert(writer, lines, stored_ms)
@@ -199,20 +205,20 @@ class StatementStore:
                 log.warning("could not close the accounts of a load", extra={"reason": error.message})
 
 
-def _known(writer: Warehouse, ids: list[UUID]) -> dict[UUID, bytes]:
+def known_statements(warehouse: Warehouse, ids: list[UUID]) -> dict[UUID, bytes]:
     """The statements that are stored under some of these ids."""
     known: dict[UUID, bytes] = {}
     for start in range(0, len(ids), _IDS_LIMIT):
         asked = {"ids": [str(one) for one in ids[start : start + _IDS_LIMIT]]}
-        taken = writer.ask(sql("list_known_ids", _SQL), asked, why=_WHY).rows
+        taken = warehouse.ask(sql("list_known_ids", _SQL), asked, why=_WHY).rows
         if taken:
             asked = {"ids": [str(row[0]) for row in taken]}
-            rows = writer.ask(sql("find_stored_statements", _SQL), asked, why=_WHY).rows
+            rows = warehouse.ask(sql("find_stored_statements", _SQL), asked, why=_WHY).rows
             known |= {identifier: text.encode() for identifier, text in rows}
     return known
 
 
-def _decide(request: Request, known: dict[UUID, bytes]) -> tuple[dict[UUID, Incoming], StatementConflict | None]:
+def decide(request: Request, known: dict[UUID, bytes]) -> tuple[dict[UUID, Incoming], StatementConflict | None]:
     """The statements of a request that are new, or the conflict that forbids all of them."""
     fresh: dict[UUID, Incoming] = {}
     for one in request.statements:
@@ -220,14 +226,19 @@ def _decide(request: Request, known: dict[UUID, bytes]) -> tuple[dict[UUID, Inco
         if before is None:
             fresh[one.id] = one
         elif before != one.line and not say_the_same(before, one.line):
-            return {}, StatementConflict(
-                f"The id {one.id} belongs to another statement.",
-                hint="Statements do not change: send it with a new id.",
-            )
+            return {}, conflict_over(one.id)
     return fresh, None
 
 
-def _completed(one: Incoming, stored: bytes, authority: bytes) -> bytes:
+def conflict_over(identifier: UUID) -> StatementConflict:
+    """The error that says whose id it is."""
+    return StatementConflict(
+        f"The id {identifier} belongs to another statement.", hint="Statements do not change: send it with a new id."
+    )
+
+
+def completed(one: Incoming, stored: bytes, authority: bytes) -> bytes:
+    """The line with what it lacks."""
     additions = {} if one.has_id else {"id": b'"%s"' % str(one.id).encode()}
     additions |= {"stored": stored, "authority": authority}
     if not one.has_timestamp:

@@ -19,10 +19,12 @@ from schoolhouse.collect.patterns import IRI, TIME
 from schoolhouse.collect.patterns import UUID as UUID_PATTERN
 from schoolhouse.collect.splicing import authority_json
 from schoolhouse.collect.statement_reader import Filters, Found, Page, StatementReader
+from schoolhouse.collect.statement_spool import StatementSpool
 from schoolhouse.collect.statement_store import Request, StatementStore, check_ids, receive
 from schoolhouse.collect.validation import VOIDED, Actor, Statement, read_actor, read_body
 from schoolhouse.errors import AccessRefused, BodyTooLarge, InvalidStatement, NotSignedIn, NotSupported, UsageError
 from schoolhouse.settings import Settings
+from schoolhouse.warehouse.pseudonyms import pseudonyms_for
 
 VERSION: Final = "1.0.3"
 
@@ -43,12 +45,17 @@ class Question:
 
 
 class Xapi:
-    """The xAPI resource over one warehouse, which is opened with the first request; `close` it at the end."""
+    """The xAPI resource over one warehouse, which is opened with the first request; `close` it at the end.
+
+    In mode direct statements go straight to the warehouse; in the other modes the pipeline carries them as bundles.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.clients = Clients(settings.credentials_file)
-        self._store = StatementStore(settings)
+        self._pseudonyms = pseudonyms_for(settings)
+        is_direct = settings.etl_mode == "direct"
+        self._store: StatementStore | StatementSpool = (StatementStore if is_direct else StatementSpool)(settings)
         self._reader = StatementReader(settings)
 
     def close(self) -> None:
@@ -76,19 +83,24 @@ class Xapi:
 
     def post(self, body: bytes, client: Client) -> list[str]:
         """Store the statements of a body; their ids in order."""
-        raws, statements = read_body(body)
+        raws, statements = self._read(body)
         return self._add(raws, statements, client, given_id="")
 
     def put(self, statement_id: str, body: bytes, client: Client) -> None:
         """Store one statement under this id."""
         _check_uuid("statementId", statement_id)
-        raws, statements = read_body(body)
+        raws, statements = self._read(body)
         if body.lstrip().startswith(b"["):
             raise InvalidStatement("PUT takes one statement, not a list.")
         own_id = statements[0].id
         if isinstance(own_id, str) and own_id.lower() != statement_id.lower():
             raise InvalidStatement("The `id` of the statement is not the `statementId` of the request.")
         self._add(raws, statements, client, given_id=statement_id)
+
+    def _read(self, body: bytes) -> tuple[list[bytes], list[Statement]]:
+        """The statements of a body, validated as they came; with pseudonyms for actors where that was chosen."""
+        raws, statements = read_body(body)
+        return read_body(self._pseudonyms.text(body)) if self._pseudonyms else (raws, statements)
 
     def _add(self, raws: list[bytes], statements: list[Statement], client: Client, *, given_id: str) -> list[str]:
         for statement in statements:
@@ -126,6 +138,8 @@ class Xapi:
         if shape != "exact":
             raise NotSupported(f"`format={shape}` is not supported yet.")
         statement_id = _asked_id(parameters)
+        if self._pseudonyms and "agent" in parameters:
+            parameters = {**parameters, "agent": self._pseudonyms.text(parameters["agent"].encode()).decode()}
         limit = parameters.get("limit", "0")
         if not (limit.isascii() and limit.isdigit()):
             raise UsageError("`limit` must be a whole number, 0 or more.")

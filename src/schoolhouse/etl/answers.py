@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final
 
-from schoolhouse.etl.keys import parse_key
+from schoolhouse.collect.bundles import parse_key
 from schoolhouse.etl.objects import Outcome
 from schoolhouse.etl.payloads import ObjectRef
 

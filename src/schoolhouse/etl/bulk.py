@@ -14,10 +14,10 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any, Final
 
+from schoolhouse.collect.bundles import SUFFIX, parse_key
 from schoolhouse.errors import PayloadError
 from schoolhouse.etl.answers import Tally
 from schoolhouse.etl.aws import mapped_errors
-from schoolhouse.etl.keys import SUFFIX, parse_key
 from schoolhouse.etl.objects import ObjectLoader, TimeLeft, no_end
 from schoolhouse.etl.payloads import ObjectRef
 from schoolhouse.settings import Settings
@@ -161,7 +161,7 @@ def _is_wanted(key: str, modified: datetime, request: BulkRequest) -> bool:
     parsed = parse_key(key)
     if request.section_id is not None and (parsed is None or parsed.section_id != request.section_id):
         return False
-    at = parsed.time if parsed and parsed.time else modified
+    at = parsed.timestamp if parsed and parsed.timestamp else modified
     return (request.since is None or at >= request.since) and (request.until is None or at < request.until)
 
 

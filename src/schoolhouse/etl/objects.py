@@ -163,7 +163,7 @@ class ObjectLoader:
 
     def _add_by_engine(self, load: Load, group: list[ObjectRef]) -> None:
         collection = self.settings.clickhouse_s3_collection
-        name = "load_objects_by_collection" if collection else "load_objects"
+        name = "read_objects_by_collection" if collection else "read_objects"
         parameters = {"url": objects_url(group, self.settings)} | ({"collection": collection} if collection else {})
         load.add_select(
             statement(name, _SQL),

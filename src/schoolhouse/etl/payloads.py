@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 from urllib.parse import unquote_plus
 
+from schoolhouse.collect.bundles import SUFFIX
 from schoolhouse.errors import PayloadError
-from schoolhouse.etl.keys import SUFFIX
 
 Mode = Literal["event", "bulk", "health_check", "diagnostics"]
 Sender = Literal["sqs", "notification", "direct"]

@@ -41,11 +41,18 @@ class Lines:
     row_ids: Bytes  # empty for `jsonl`, which has no columns
     at_micros: Ints
     tally: Tally
+    event_types: tuple[str, ...]
+    event_type: NDArray[np.int16]  # which of them each line tells of, or told before it was broken
 
     @property
     def text(self) -> pa.Buffer:
         """All lines joined."""
         return self.lines.buffers()[2]
+
+
+def happenings(plan: Plan, chunk: Chunk) -> tuple[Story, list[Batch]]:
+    """What happens in a chunk, statement by statement, before it becomes lines: for truths about any chart."""
+    return _of_size(plan, chunk, stream(plan, "chunk", chunk.index))
 
 
 def make_chunk(plan: Plan, chunk: Chunk, layout: Layout = "jsonl") -> Lines:
@@ -66,6 +73,8 @@ def make_chunk(plan: Plan, chunk: Chunk, layout: Layout = "jsonl") -> Lines:
         row_ids=np.zeros((0, 36), np.uint8) if layout == "jsonl" else statements.ids[flawed.source],
         at_micros=statements.at_micros[flawed.source],
         tally=tally,
+        event_types=tuple(batch.event_type for batch in batches),
+        event_type=statements.batch_numbers[flawed.source],
     )
 
 
@@ -161,6 +170,14 @@ class _Statements:
     def ids(self) -> Bytes:
         """An id for each statement: its own in Open edX, only the row's in Torus, which often needs none."""
         return uuids(stream(self._plan, "ids", self._story.chunk.index), len(self._rank))
+
+    @property
+    def batch_numbers(self) -> NDArray[np.int16]:
+        """Which batch each statement comes from."""
+        numbers = np.empty(len(self._rank), dtype=np.int16)
+        sizes = [len(batch) for batch in self._batches]
+        numbers[self._rank] = np.repeat(np.arange(len(sizes), dtype=np.int16), sizes)
+        return numbers
 
     @property
     def at_micros(self) -> Ints:

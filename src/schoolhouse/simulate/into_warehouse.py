@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 from schoolhouse.simulate.campus import Plan
+from schoolhouse.simulate.resuming import Journey
 from schoolhouse.simulate.truth import Truth
 from schoolhouse.simulate.writing import Progress, Written, parts_of, targets, write_truth
 from schoolhouse.warehouse.connection import Warehouse
@@ -19,16 +20,24 @@ def load_statements(
     warehouse: Warehouse, plan: Plan, *, workers: int = 0, on_progress: Progress | None = None
 ) -> tuple[LoadSummary, Truth]:
     """Load a run. A run that was cut off may be loaded again: a statement counts once."""
-    truth, lines, size = Truth(plan), 0, 0
+    journey = Journey(plan, "warehouse")
+    return _loaded(warehouse, plan, journey, workers=workers, on_progress=on_progress), journey.truth
+
+
+def _loaded(
+    warehouse: Warehouse, plan: Plan, journey: Journey, *, workers: int, on_progress: Progress | None
+) -> LoadSummary:
     with start_load(warehouse, route="direct", source=SOURCE) as load:
-        for part in parts_of(plan, "jsonl", workers=workers):
+        for part in parts_of(plan, "jsonl", workers=workers, skip=journey.chunks):
+            lines = 0
             for block in slices(part.data):
-                lines += load.add_lines(block, source_file=SOURCE, first_line=lines + 1)
-                size += len(block)
-            truth.add(part.chunk, part.tally)
+                lines += load.add_lines(block, source_file=SOURCE, first_line=journey.lines + lines + 1)
+            journey.truth.add(part.chunk, part.tally)
+            if journey.advance(lines, len(part.data)):
+                journey.save()
             if on_progress:
-                on_progress(lines, size)
-    return load.summary, truth
+                on_progress(journey.lines, journey.size_bytes)
+    return load.summary
 
 
 def slices(lines: bytes) -> Iterator[bytes]:
@@ -42,17 +51,25 @@ def slices(lines: bytes) -> Iterator[bytes]:
 
 
 def load_with_truth(
-    warehouse: Warehouse, plan: Plan, out: str, *, workers: int = 0, on_progress: Progress | None = None
+    warehouse: Warehouse,
+    plan: Plan,
+    out: str,
+    *,
+    workers: int = 0,
+    resume: bool = False,
+    on_progress: Progress | None = None,
 ) -> Written:
-    """Load a run and write `truth.json` into the directory `out`."""
+    """Load a run, or the rest of one, and write `truth.json` into the directory `out`."""
     started = time.monotonic()
-    summary, truth = load_statements(warehouse, plan, workers=workers, on_progress=on_progress)
     target = targets(f"{out.rstrip('/')}/", "jsonl")[1]
-    write_truth(truth, target)
+    journey = Journey(plan, "warehouse", target, resume=resume)
+    with journey.under_way():
+        summary = _loaded(warehouse, plan, journey, workers=workers, on_progress=on_progress)
+        write_truth(journey.truth, target)
     return Written(
         out=f"warehouse (load {summary.load_id})",
         truth=target,
-        statements=truth.statements,
+        statements=journey.truth.statements,
         lines=summary.lines,
         size_bytes=summary.bytes,
         seconds=time.monotonic() - started,

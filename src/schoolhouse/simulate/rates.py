@@ -110,6 +110,8 @@ class Rates:
     post_share: float = _rate(0.02, "visits with a new thread in the forum", MIX)
     reply_share: float = _rate(0.03, "visits with a reply in the forum")
     experiment_share: float = _rate(0.5, "Torus projects that run an experiment with two conditions")
+    intervention_share: float = _rate(0.25, "pages of such a project whose attempts carry the learner's condition")
+    legacy_share: float = _rate(0.01, "plays that an old Torus page tells once more, as `experienced`")
 
     def __post_init__(self) -> None:
         _checked(self)
@@ -126,6 +128,7 @@ class Imperfections:
     )
     malformed: float = _rate(0.0, "lines that are no statement: cut off, or JSON of another kind", "off by default")
     missing_fields: float = _rate(0.0, "lines that lack actor, verb, object or a usable timestamp", "off by default")
+    too_long: float = _rate(0.0, "lines of a megabyte, more than the warehouse takes", "off by default", most=0.01)
 
     def __post_init__(self) -> None:
         _checked(self)

@@ -61,7 +61,7 @@ def verb(address: str) -> dict[str, Any]:
 
 def templates(plan: Plan, story: Story) -> dict[str, dict[str, Any]]:
     """The statement of each kind, with holes, for the section of the chunk."""
-    host, section = plan.host, story.chunk.section
+    section = story.chunk.section
     scope = {
         f"{E}section_id": section.number,
         f"{E}enrollment_id": bare("enrollment"),
@@ -70,6 +70,18 @@ def templates(plan: Plan, story: Story) -> dict[str, dict[str, Any]]:
         f"{E}page_attempt_guid": text("page_guid"),
         f"{E}page_attempt_number": bare("page_number"),
     }
+    made = {
+        **_attempts(plan.host, scope, has_experiment=story.course.has_experiment),
+        "page_viewed": _page_viewed(plan.host, scope),
+        "condition_assigned": _condition_assigned(plan.host, section.number, section.course_number),
+        "experienced": _experienced(scope),
+        **{name: _video(scope, act) for act, name in ACTS.items()},
+    }
+    return _quirked(made, section.number) if plan.quirks else made
+
+
+def _attempts(host: str, scope: dict[str, Any], *, has_experiment: bool) -> dict[str, dict[str, Any]]:
+    """Attempts on parts, activities and pages, and what the tutor says to them."""
     page = scope | {f"{E}page_id": bare("page")}
     activity = page | {
         f"{E}activity_attempt_guid": text("activity_guid"),
@@ -87,60 +99,62 @@ def templates(plan: Plan, story: Story) -> dict[str, dict[str, Any]]:
     }
     outcome = {"score": bare("score"), "completion": True, "success": bare("success")}
     answer = outcome | {"response": bare("response"), "extensions": {f"{E}feedback": bare("feedback")}}
+    question = "http://adlnet.gov/expapi/activities/question"
+    attributions = {f"{E}experiment_attributions": bare("attributions")} if has_experiment else {}
 
     def attempt(what: str, guid: str, kind: str, result: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "actor": bare("actor"),
-            "verb": verb(_COMPLETED),
-            "object": {"id": f"{host}/{what}/{text(guid)}", "definition": {"type": kind}},
-            "result": result,
-            "context": {"extensions": context},
-            "timestamp": text("timestamp"),
-        }
+        target = {"id": f"{host}/{what}/{text(guid)}", "definition": {"type": kind}}
+        return _statement(verb(_COMPLETED), target, result, {"extensions": context | attributions})
 
-    question = "http://adlnet.gov/expapi/activities/question"
-    made: dict[str, dict[str, Any]] = {
+    return {
         "part_attempt": attempt("part_attempt", "part_guid", question, answer, part),
         "activity_attempt": attempt("activity_attempt", "activity_guid", f"{E}activity_attempt", outcome, activity),
         "page_attempt": attempt("page_attempt", "page_guid", f"{E}page_attempt", outcome, page),
-        "page_viewed": {
-            "actor": bare("actor"),
-            "verb": verb("http://id.tincanapi.com/verb/viewed"),
-            "object": {
-                "id": f"{host}/page/{text('page')}",
-                "definition": {
-                    "type": f"{E}types/page",
-                    "extensions": {f"{E}page_sub_type": text("sub_type")},
-                },
-            },
-            "result": {"completion": True, "success": True},
-            "context": {"extensions": page},
-            "timestamp": text("timestamp"),
-        },
-        "tutor_message": {
-            "actor": bare("actor"),
-            "verb": verb("http://activitystrea.ms/schema/1.0/create"),
-            "object": {
-                "id": f"{host}/tutor_message/{text('activity_guid')}",
-                "definition": {"type": f"{E}tutor_message"},
-            },
-            "result": {"response": text("message")},
-            "context": {"extensions": activity},
-            "timestamp": text("timestamp"),
-        },
-        "condition_assigned": {
-            "actor": bare("actor"),
-            "verb": verb(f"{E}verbs/experiment_condition_assigned"),
-            "object": {
-                "id": f"{host}/experiments/{experiment_uuid(section.course_number)}/assignments/{text('enrollment')}",
-                "definition": {"type": f"{E}types/condition_assignment"},
-            },
-            "context": {"extensions": _assignment(section.number, section.course_number)},
-            "timestamp": text("timestamp"),
-        },
-        **{name: _video(scope, act) for act, name in ACTS.items()},
+        "tutor_message": _statement(
+            verb("http://activitystrea.ms/schema/1.0/create"),
+            {"id": f"{host}/tutor_message/{text('activity_guid')}", "definition": {"type": f"{E}tutor_message"}},
+            {"response": text("message")},
+            {"extensions": activity},
+        ),
     }
-    return _quirked(made, section.number) if plan.quirks else made
+
+
+def _statement(
+    verb: dict[str, Any], target: dict[str, Any], result: dict[str, Any], context: dict[str, Any]
+) -> dict[str, Any]:
+    """A statement of the learner and the moment that the holes name."""
+    made = {"actor": bare("actor"), "verb": verb, "object": target, "result": result, "context": context}
+    return {name: part for name, part in made.items() if part} | {"timestamp": text("timestamp")}
+
+
+def _page_viewed(host: str, scope: dict[str, Any]) -> dict[str, Any]:
+    definition = {"type": f"{E}types/page", "extensions": {f"{E}page_sub_type": text("sub_type")}}
+    return _statement(
+        verb("http://id.tincanapi.com/verb/viewed"),
+        {"id": f"{host}/page/{text('page')}", "definition": definition},
+        {"completion": True, "success": True},
+        {"extensions": scope | {f"{E}page_id": bare("page")}},
+    )
+
+
+def _condition_assigned(host: str, section: int, course: int) -> dict[str, Any]:
+    experiment = f"{host}/experiments/{experiment_uuid(course)}/assignments/{text('enrollment')}"
+    return _statement(
+        verb(f"{E}verbs/experiment_condition_assigned"),
+        {"id": experiment, "definition": {"type": f"{E}types/condition_assignment"}},
+        {},
+        {"extensions": _assignment(section, course)},
+    )
+
+
+def _experienced(scope: dict[str, Any]) -> dict[str, Any]:
+    """What Torus said of a video before there were plays and pauses; its object has no type."""
+    return _statement(
+        verb("http://adlnet.gov/expapi/verbs/experienced"),
+        {"id": text("url"), "definition": {"name": {"en-US": text("title")}}},
+        {},
+        {"extensions": scope | {f"{E}resource_id": bare("page")}},
+    )
 
 
 def _quirked(made: dict[str, dict[str, Any]], section: int) -> dict[str, dict[str, Any]]:
@@ -162,20 +176,7 @@ def experiment_uuid(course: int) -> str:
 
 
 def _assignment(section: int, course: int) -> dict[str, Any]:
-    entry = {
-        "role": "assignment",
-        "attribution_type": "assignment",
-        "experiment_id": 501 + course,
-        "experiment_uuid": experiment_uuid(course),
-        "condition_id": bare("condition"),
-        "condition_code": text("condition_code"),
-        "assignment_id": bare("enrollment"),
-        "assignment_scope": "intervention",
-        "algorithm": "weighted_random",
-        "enrollment_id": bare("enrollment"),
-        "section_id": section,
-        "key": text("enrollment"),
-    }
+    entry = attribution(section, course, bare("condition"), text("condition_code"), bare("enrollment"))
     return {
         f"{E}section_id": section,
         f"{E}enrollment_id": bare("enrollment"),
@@ -183,6 +184,39 @@ def _assignment(section: int, course: int) -> dict[str, Any]:
         f"{E}publication_id": 401 + course,
         f"{E}experiment_attributions": [entry],
     }
+
+
+def attribution(section: int, course: int, condition: Any, code: str, enrollment: Any) -> dict[str, Any]:
+    """The entry that says which condition a learner is in. Condition and enrolment are numbers, or holes for them."""
+    return {
+        "role": "assignment",
+        "attribution_type": "assignment",
+        "experiment_id": 501 + course,
+        "experiment_uuid": experiment_uuid(course),
+        "condition_id": condition,
+        "condition_code": code,
+        "assignment_id": enrollment,
+        "assignment_scope": "intervention",
+        "algorithm": "weighted_random",
+        "enrollment_id": enrollment,
+        "section_id": section,
+        "key": text("enrollment") if isinstance(enrollment, str) else str(enrollment),
+    }
+
+
+def _attributions(story: Story, first_enrollment: int) -> list[bytes]:
+    """No entry, then for each learner the entry of either condition."""
+    section, course = story.chunk.section.number, story.course.number
+    if not story.course.has_experiment:
+        return [b"[]"]
+    return [b"[]"] + [
+        dumps([attribution(section, course, 601 + 2 * course + number, code, first_enrollment + place)])
+        for place in range(len(story.enrolments.learner))
+        for number, code in enumerate(CONDITIONS)
+    ]
+
+
+CONDITIONS: Final = ("control", "treatment")
 
 
 def _video(scope: dict[str, Any], act: Act) -> dict[str, Any]:
@@ -200,20 +234,12 @@ def _video(scope: dict[str, Any], act: Act) -> dict[str, Any]:
     context |= {f"{E}content_element_id": text("element"), f"{V}length": bare("length")}
     if act is Act.COMPLETED:
         context |= {f"{V}completion-threshold": "1.0"}
-    return {
-        "actor": bare("actor"),
-        "verb": verb(f"https://w3id.org/xapi/video/verbs/{ACTS[act]}"),
-        "object": {
-            "id": text("url"),
-            "definition": {"name": {"en-US": text("title")}, "type": _VIDEO_TYPE},
-        },
-        "result": {"extensions": results[act]},
-        "context": {
-            "contextActivities": {"category": [{"id": "https://w3id.org/xapi/video"}]},
-            "extensions": context,
-        },
-        "timestamp": text("timestamp"),
-    }
+    return _statement(
+        verb(f"https://w3id.org/xapi/video/verbs/{ACTS[act]}"),
+        {"id": text("url"), "definition": {"name": {"en-US": text("title")}, "type": _VIDEO_TYPE}},
+        {"extensions": results[act]},
+        {"contextActivities": {"category": [{"id": "https://w3id.org/xapi/video"}]}, "extensions": context},
+    )
 
 
 FEEDBACK: Final = ({"text": "Not quite. Read the explanation and try again."}, {"text": "That is right."})
@@ -253,7 +279,8 @@ def tables(plan: Plan, story: Story, random: np.random.Generator) -> dict[str, T
         "sub_type": [b"practice", b"graded"],
         "message": [message.encode() for message in MESSAGES],
         "condition": [str(601 + 2 * number + n).encode() for n in range(2)],
-        "condition_code": [b"control", b"treatment"],
+        "condition_code": [code.encode() for code in CONDITIONS],
+        "attributions": _attributions(story, first),
         "at": tenths(),
         "before": tenths(),
         "length": tenths(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -13,6 +14,7 @@ from schoolhouse.simulate.pieces import score_number
 from schoolhouse.simulate.watching import Act
 
 ACTS: Final = {Act.PLAYED: "played", Act.PAUSED: "paused", Act.SEEKED: "seeked", Act.COMPLETED: "completed"}
+ATTEMPTS: Final = frozenset({"part_attempt", "activity_attempt", "page_attempt"})
 MESSAGES: Final = (
     "Look at the unit of your answer once more.",
     "Which of the two quantities does the question ask for?",
@@ -23,10 +25,12 @@ MESSAGES: Final = (
 def batches(plan: Plan, story: Story, random: np.random.Generator) -> list[Batch]:
     """Every statement of the story, by kind."""
     visits = story.visits
-    made = [*_attempts(story, random), *_pages(story), *_watching(story)]
+    made = [*_attempts(story, random), *_pages(story), *_watching(story), _legacy(plan, story, random)]
     if story.course.has_experiment:
+        conditions = random.integers(0, 2, len(story.enrolments.learner))
+        made = [_attributed(plan, story, batch, conditions) if batch.kind in ATTEMPTS else batch for batch in made]
         first = np.flatnonzero(np.diff(visits.enrolment, prepend=-1))
-        condition = random.integers(0, 2, len(story.enrolments.learner))[visits.enrolment[first]]
+        condition = conditions[visits.enrolment[first]]
         made.append(
             Batch(
                 kind="condition_assigned",
@@ -35,9 +39,38 @@ def batches(plan: Plan, story: Story, random: np.random.Generator) -> list[Batch
                 visit=first,
                 at_ms=visits.start_ms[first] + 350,
                 holes={"condition": condition, "condition_code": condition},
+                facts={"assigned": condition},
             )
         )
     return made
+
+
+def _attributed(plan: Plan, story: Story, batch: Batch, conditions: Ints) -> Batch:
+    """Attempts on the pages of the intervention carry the condition of their learner, the others an empty list."""
+    every = max(1, round(1 / plan.rates.intervention_share)) if plan.rates.intervention_share else 0
+    page = story.visits.page[batch.visit]
+    is_in = page % every == every - 1 if every else np.zeros(len(page), dtype=bool)
+    condition = conditions[batch.enrolment]
+    number = np.where(is_in, 1 + batch.enrolment * 2 + condition, 0)
+    facts = batch.facts | {"attributed": np.where(is_in, condition, -1)}
+    return replace(batch, holes=batch.holes | {"attributions": number}, facts=facts)
+
+
+def _legacy(plan: Plan, story: Story, random: np.random.Generator) -> Batch:
+    """Plays that an old page tells once more."""
+    watching, visits = story.watching, story.visits
+    played = np.flatnonzero(watching.act == Act.PLAYED)
+    row = played[random.random(len(played)) < plan.rates.legacy_share]
+    visit = watching.visit[row]
+    page = visits.page[visit]
+    return Batch(
+        kind="experienced",
+        event_type="video",
+        enrolment=visits.enrolment[visit],
+        visit=visit,
+        at_ms=visits.start_ms[visit] + watching.offset_ms[row] + 5,
+        holes=_scope(story, visit) | {"url": page, "title": page},
+    )
 
 
 def _scope(story: Story, visit: Ints) -> dict[str, Ints]:

@@ -6,7 +6,7 @@ their own.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ class Tally:
     skewed: int
     activity: np.ndarray[Any, np.dtype[np.float64]]  # rows: attempts, learners, sum of scaled; a column an item
     video: Ints  # rows: plays, viewers, completions; a column a page
+    experiment: Ints  # rows: learners assigned, attempts that say so; a column a condition
     statements: int
     duplicates: int
     late: int
@@ -52,6 +53,7 @@ class Tally:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.activity = self.activity + other.activity
         self.video = self.video + other.video
+        self.experiment = self.experiment + other.experiment
 
 
 def count_chunk(plan: Plan, story: Story, batches: list[Batch], flawed: Flawed) -> Tally:
@@ -61,6 +63,7 @@ def count_chunk(plan: Plan, story: Story, batches: list[Batch], flawed: Flawed) 
     scored: dict[str, tuple[int, float]] = {}
     activity = np.zeros((3, course.items))
     video = np.zeros((3, course.pages), dtype=np.int64)
+    experiment = np.zeros((2, 2), dtype=np.int64)
     for batch in batches:
         if not len(batch):
             continue
@@ -76,6 +79,10 @@ def count_chunk(plan: Plan, story: Story, batches: list[Batch], flawed: Flawed) 
                 activity[0] += np.bincount(item, minlength=course.items)
                 activity[1] += _people(item, batch.enrolment, course.items)
                 activity[2] += np.bincount(item, weights=scaled, minlength=course.items)
+        for row, fact in enumerate(("assigned", "attributed")):
+            if fact in batch.facts:
+                condition = batch.facts[fact]
+                experiment[row] += np.bincount(condition[condition >= 0], minlength=2)
         if batch.kind in {"played", "video_played"}:
             video[0] += np.bincount(batch.facts["video"], minlength=course.pages)
             video[1] += _people(batch.facts["video"], batch.enrolment, course.pages)
@@ -91,6 +98,7 @@ def count_chunk(plan: Plan, story: Story, batches: list[Batch], flawed: Flawed) 
         skewed=int((enrolments.clock_ms[seen] != 0).sum()),
         activity=activity,
         video=video,
+        experiment=experiment,
         statements=sum(len(batch) for batch in batches),
         duplicates=flawed.duplicates,
         late=flawed.late,
@@ -119,6 +127,24 @@ class Truth:
         else:
             known.add(tally)
 
+    def state(self) -> list[dict[str, Any]]:
+        """What is known so far, as plain values, for `restore`."""
+        return [
+            {"section": index} | {field.name: _plain(getattr(tally, field.name)) for field in fields(Tally)}
+            for index, tally in self._tallies.items()
+        ]
+
+    def restore(self, state: list[dict[str, Any]]) -> None:
+        """Begin with what an earlier run knew."""
+        for known in state:
+            values = {name: value for name, value in known.items() if name != "section"}
+            values["counts"] = {(kind, day): count for kind, day, count in known["counts"]}
+            values["scored"] = {name: (count, total) for name, (count, total) in known["scored"].items()}
+            values["activity"] = np.array(known["activity"])
+            for name in ("video", "experiment"):
+                values[name] = np.array(known[name], dtype=np.int64)
+            self._tallies[known["section"]] = Tally(**values)
+
     @property
     def statements(self) -> int:
         """Good statements so far."""
@@ -143,6 +169,7 @@ class Truth:
             "learners": [],
             "activities": [],
             "videos": [],
+            "experiments": [],
         }
         for index in sorted(self._tallies):
             for name, rows in self._section(index).items():
@@ -218,6 +245,11 @@ class Truth:
                 }
                 for page in pages.tolist()
             ],
+            "experiments": [
+                {"section": name, "condition": code, "learners": learners, "attributions": attributions}
+                for code, learners, attributions in zip(torus.CONDITIONS, *tally.experiment.tolist(), strict=True)
+                if learners
+            ],
         }
 
     def _learner_parameters(self) -> dict[str, list[Any]]:
@@ -232,6 +264,14 @@ class Truth:
         )
         columns = {"ability": traits.ability, "persistence": traits.persistence, "diligence": traits.diligence}
         return {"learner": names} | {name: np.round(values[everyone], 6).tolist() for name, values in columns.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, dict) and any(isinstance(key, tuple) for key in value):
+        return [[*key, number] for key, number in value.items()]
+    return value
 
 
 def _plan_of(plan: Plan) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from schoolhouse.errors import DeliveryError, InputError, UsageError
 from schoolhouse.simulate.campus import Chunk, Plan, chunks_of
 from schoolhouse.simulate.chunks import Layout, Lines, make_chunk
 from schoolhouse.simulate.native import native_block
+from schoolhouse.simulate.resuming import Journey
 from schoolhouse.simulate.truth import Tally, Truth
 
 Format = Literal["jsonl", "jsonl.gz", "jsonl.zst", "csv.gz", "parquet", "native"]
@@ -104,9 +105,9 @@ def _made(plan: Plan, form: Format, chunk: Chunk) -> Part:
     return Part(chunk, encode(lines, form), len(lines.lines), lines.tally)
 
 
-def parts_of(plan: Plan, form: Format, *, workers: int = 0) -> Iterator[Part]:
-    """The chunks of a run, encoded, in order; `workers` 0 means one a core."""
-    return in_order(partial(_made, plan, form), chunks_of(plan), workers=workers)
+def parts_of(plan: Plan, form: Format, *, workers: int = 0, skip: int = 0) -> Iterator[Part]:
+    """The chunks of a run but for the first `skip`, encoded, in order; `workers` 0 means one a core."""
+    return in_order(partial(_made, plan, form), chunks_of(plan)[skip:], workers=workers)
 
 
 def in_order(make: Callable[[Chunk], Made], chunks: Sequence[Chunk], *, workers: int = 0) -> Iterator[Made]:
@@ -132,7 +133,13 @@ def in_order(make: Callable[[Chunk], Made], chunks: Sequence[Chunk], *, workers:
 
 
 def write_statements(
-    plan: Plan, out: str | Path, form: Format = "jsonl.gz", *, workers: int = 0, on_progress: Progress | None = None
+    plan: Plan,
+    out: str | Path,
+    form: Format = "jsonl.gz",
+    *,
+    workers: int = 0,
+    resume: bool = False,
+    on_progress: Progress | None = None,
 ) -> Written:
     """Write a run, and `truth.json` beside it.
 
@@ -141,20 +148,39 @@ def write_statements(
         out: a file, a directory (existing, or ending in `/`), or an address that smart_open takes.
         form: one of `FORMATS`.
         workers: processes; 0: one a core.
+        resume: go on where an earlier run into the same file was cut off.
         on_progress: called with the lines and bytes written so far.
     """
     target, truth_target = targets(str(out), form)
+    if resume and form == "parquet":
+        raise UsageError("A Parquet file cannot be resumed: its end says where all of it is.", hint="Start anew.")
     started = time.monotonic()
-    truth, lines, size = Truth(plan), 0, 0
-    with open_target(target) as stream, _sink(stream, form) as sink:
-        for part in parts_of(plan, form, workers=workers):
-            size += sink.write(part.data)
-            lines += part.lines
-            truth.add(part.chunk, part.tally)
-            if on_progress:
-                on_progress(lines, size)
-    write_truth(truth, truth_target)
-    return Written(target, truth_target, truth.statements, lines, size, time.monotonic() - started)
+    journey = Journey(plan, form, truth_target, resume=resume)
+    opened = _reopened(target, journey.size_bytes) if journey.chunks else open_target(target)
+    with journey.under_way():
+        with opened as stream, _sink(stream, form) as sink:
+            for part in parts_of(plan, form, workers=workers, skip=journey.chunks):
+                written = sink.write(part.data)
+                journey.truth.add(part.chunk, part.tally)
+                if journey.advance(part.lines, written):
+                    stream.flush()
+                    journey.save()
+                if on_progress:
+                    on_progress(journey.lines, journey.size_bytes)
+        write_truth(journey.truth, truth_target)
+    seconds = time.monotonic() - started
+    return Written(target, truth_target, journey.truth.statements, journey.lines, journey.size_bytes, seconds)
+
+
+def _reopened(target: str, size_bytes: int) -> IO[bytes]:
+    """A file that was cut off, as long as it was when the run was last remembered."""
+    path = Path(target)
+    if not path.exists() or path.stat().st_size < size_bytes:
+        raise UsageError(f"{target} is not what the run to resume has left.", hint="Leave out --resume.")
+    stream = path.open("r+b")
+    stream.truncate(size_bytes)
+    stream.seek(size_bytes)
+    return stream
 
 
 def write_truth(truth: Truth, target: str, *, s3_key: str = "", s3_secret: str = "") -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from schoolhouse.settings import Settings
 
-Role = Literal["writer", "reader"]
+Role = Literal["writer", "reader", "scoped"]
 Parameters = Mapping[str, Any]
 
 # What every handle sets. Times are UTC by declaration and by session; FINAL merges each month by itself, since a
@@ -225,6 +225,14 @@ class Warehouse:
                 settings=self._with_tag(why, limits),
             )
 
+    def restrict(self, restrictions: Mapping[str, Any], *, why: str) -> None:
+        """Set session settings of an embedded handle, the last of which ends all further change."""
+        with self._mapped_errors():
+            self._tag = query_tag(self.who, why)
+            self._client.set_client_setting("log_comment", self._tag)
+            for name, value in restrictions.items():
+                self._client.set_client_setting(name, value)
+
     def _with_tag(self, why: str, limits: Mapping[str, Any] | None) -> dict[str, Any]:
         tag = query_tag(self.who, why)
         settings = dict(limits or {})
@@ -268,6 +276,20 @@ def open_warehouse(
     return _open_server(settings, role=role, who=who, must_exist=must_exist)
 
 
+def open_scoped(settings: Settings, restrictions: Mapping[str, Any], *, who: str, why: str) -> Warehouse:
+    """Open a read-only handle for one question of somebody who may not see everything.
+
+    The restrictions become settings of the session before it turns read-only. On the embedded engine nothing can change
+    them afterwards; on a server a SETTINGS clause could, so the question must not have one.
+    """
+    session = {**_session_settings(settings), **restrictions}
+    if settings.is_embedded:
+        warehouse = _open_embedded(settings, role="scoped", who=who, must_exist=True)
+        warehouse.restrict({**restrictions, "readonly": 1}, why=why)
+        return warehouse
+    return _open_server(settings, role="scoped", who=who, must_exist=True, session=session)
+
+
 def _open_embedded(settings: Settings, *, role: Role, who: str, must_exist: bool) -> Warehouse:
     path = settings.warehouse_dir
     if must_exist and not path.is_dir():
@@ -299,14 +321,16 @@ def _open_embedded(settings: Settings, *, role: Role, who: str, must_exist: bool
     return Warehouse(client, settings, role=role, who=who)
 
 
-def _open_server(settings: Settings, *, role: Role, who: str, must_exist: bool) -> Warehouse:
+def _open_server(
+    settings: Settings, *, role: Role, who: str, must_exist: bool, session: dict[str, Any] | None = None
+) -> Warehouse:
     from clickhouse_connect.driver.exceptions import ClickHouseError
 
-    is_reader_account = role == "reader" and settings.clickhouse_reader_user
+    is_reader_account = role != "writer" and settings.clickhouse_reader_user
     user = settings.clickhouse_reader_user if is_reader_account else settings.clickhouse_user
     password = settings.clickhouse_reader_password if is_reader_account else settings.clickhouse_password
-    session = _session_settings(settings)
-    if role == "reader":
+    session = session or _session_settings(settings)
+    if role != "writer":
         session |= READER_SETTINGS
     address = f"{settings.clickhouse_host}:{settings.clickhouse_port}"
     try:

@@ -18,7 +18,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +26,8 @@ from typing import Any, Final, Literal, Self
 
 from schoolhouse.errors import SchoolhouseError, WarehouseError
 from schoolhouse.warehouse.connection import Warehouse
+from schoolhouse.warehouse.mapping import MAPPED_SETTINGS, mapped_insert
+from schoolhouse.warehouse.pseudonyms import is_pseudonymous, pseudonyms_of, require_pseudonymous_source
 from schoolhouse.warehouse.statements import statement
 
 Route = Literal["file", "direct", "s3", "parquet", "worker", "backfill", "xapi", "reprocess"]
@@ -104,6 +106,7 @@ class Load:
         self.source = source
         self.etag = etag
         self.summary = LoadSummary(load_id=str(self.load_id))
+        self._pseudonyms = pseudonyms_of(warehouse)
         self._sent = 0  # lines that went in from memory; what came out must be at least as many
 
     def __enter__(self) -> Self:
@@ -125,10 +128,12 @@ class Load:
 
     def add_file(self, path: Path, *, source_file: str) -> None:
         """Load a file of lines (plain, .gz or .zst) that the embedded engine reads by itself."""
+        require_pseudonymous_source(self._warehouse)
         self._warehouse.run(
-            statement("insert_file_lines"),
+            mapped_insert(statement("read_file_lines")),
             {**self._origin(source_file), "path": str(path.resolve())},
             why=_WHY,
+            limits=self._limits | MAPPED_SETTINGS,
         )
 
     def add_lines(self, block: bytes, *, source_file: str, first_line: int) -> int:
@@ -145,6 +150,8 @@ class Load:
         They travel as an Arrow stream over the same memory, so no line costs Python time. Keep them to some tens of
         megabytes together. Over a slow network `wire="Parquet"` (snappy) sends a fraction of the bytes.
         """
+        if self._pseudonyms:
+            pieces = [replace(piece, lines=self._pseudonyms.lines(piece.lines)) for piece in pieces]
         stream, lines = arrow_lines(
             pieces,
             load_id=self.load_id,
@@ -168,12 +175,19 @@ class Load:
         limits: Mapping[str, Any] | None = None,
         why: str = _WHY,
     ) -> None:
-        """Run an `INSERT INTO ingest … SELECT` of the caller's, the load's own columns bound beside `parameters`.
+        """Load what a SELECT of the caller's reads; it names the columns of `ingest`, and the load's own are bound.
 
         `why` travels with the query, so that it can be found in `system.processes` and killed.
+
+        Raises:
+            SettingsError: the warehouse takes pseudonyms only, and the source is not declared to hold them.
         """
+        require_pseudonymous_source(self._warehouse)
         self._warehouse.run(
-            sql, {**self._origin(source_file), **parameters}, why=why, limits=self._limits | dict(limits or {})
+            mapped_insert(sql),
+            {**self._origin(source_file), **parameters},
+            why=why,
+            limits=self._limits | MAPPED_SETTINGS | dict(limits or {}),
         )
 
     def _origin(self, source_file: str) -> dict[str, Any]:
@@ -251,8 +265,10 @@ def start_load(warehouse: Warehouse, *, route: Route, source: str, etag: str = "
 
 
 def can_read_itself(warehouse: Warehouse, path: Path) -> bool:
-    """Whether the engine can read this file of lines by itself: it is embedded and the path is no pattern."""
-    return warehouse.is_embedded and path.is_file() and not _GLOB_CHARACTERS.search(str(path.resolve()))
+    """Whether the engine can read this file of lines by itself: it is embedded, the path is no pattern, and no actor
+    has to be replaced."""
+    is_plain = path.is_file() and not _GLOB_CHARACTERS.search(str(path.resolve()))
+    return warehouse.is_embedded and is_plain and not is_pseudonymous(warehouse)
 
 
 ARROW_COLUMNS: Final = ("line", "source_file", "source_etag", "source_line", "load_id", "received_at", "max_line_bytes")

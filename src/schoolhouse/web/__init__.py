@@ -5,6 +5,9 @@
 - `running`   how another command finds a running `serve` and asks through it
 - `access`    who asks, and what they may see: the dependencies of every route
 - `signing_in` the pages to sign in and out
+- `openid`    signing in through an identity provider
+- `admin`     pages for admins; `live` keeps them up to date, `metrics` counts for Prometheus
+- `questions_api` custom SQL, and the questions that people keep
 - `pages`     HTML for people
 - `api`       JSON for programs
 - `failures`  every error as a page or as one JSON shape

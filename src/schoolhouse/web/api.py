@@ -15,11 +15,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from schoolhouse.analytics.overview import Bucket, section_overview
+from schoolhouse.analytics.projects import find_project
+from schoolhouse.analytics.scoped_sql.asking import ask_scoped_bytes
+from schoolhouse.analytics.scoped_sql.scopes import project_scope, section_scope
 from schoolhouse.analytics.sections import (
     CountedSection,
     SectionFilter,
     SortKey,
     SortOrder,
+    find_section,
     page_of,
 )
 from schoolhouse.errors import AccessRefused
@@ -27,7 +31,7 @@ from schoolhouse.warehouse.connection import open_warehouse
 from schoolhouse.warehouse.migrations import require_current
 from schoolhouse.web.access import SectionViewer, SignedIn, ViewedSection, visible_sections
 from schoolhouse.web.failures import ErrorBody
-from schoolhouse.web.state import state_of
+from schoolhouse.web.state import AppState, state_of
 
 router = APIRouter(responses={"default": {"model": ErrorBody, "description": "What went wrong, and what to do."}})
 
@@ -136,6 +140,9 @@ class QuestionBody(BaseModel):
 
     sql: str = Field(min_length=1, max_length=1_000_000, description="One SELECT.")
     format: str = Field("JSON", pattern=r"^[A-Za-z0-9]{1,40}$", description="A ClickHouse output format.")
+    section: str = Field("", max_length=600, description="Ask within this section: a slug or number.")
+    project: str = Field("", max_length=600, description="Ask within this project: a slug or number.")
+    parameters: dict[str, int | str] = Field(default={}, max_length=100, description="Values of `{name:Type}`.")
 
 
 class HealthBody(BaseModel):
@@ -180,14 +187,32 @@ def query(
     state = state_of(request)
     if not credentials or not secrets.compare_digest(credentials.credentials.encode(), state.operator_token.encode()):
         raise AccessRefused("This needs the token of the running serve.", hint="It stands in <data_dir>/serve.json.")
+    return Response(_answer(state, question), media_type=_MEDIA_TYPES.get(question.format, "application/octet-stream"))
+
+
+def _answer(state: AppState, question: QuestionBody) -> bytes:
+    if question.section or question.project:
+        if question.section:
+            scope = section_scope(find_section(state.readers, question.section, who="operator"))
+        else:
+            scope = project_scope(find_project(state.readers, question.project, who="operator"))
+        return ask_scoped_bytes(
+            state.settings,
+            question.sql,
+            scope,
+            who="operator",
+            output_format=question.format,
+            sees_identifiers=True,
+        )
     limits: dict[str, Any] = {
         "max_execution_time": state.settings.clickhouse_timeout_seconds,
         "output_format_json_quote_64bit_integers": 0,  # as `schoolhouse query` asks when it opens the warehouse itself
     }
     # A handle of its own: a SET in the question must not stay behind on one that pages use.
     with open_warehouse(state.settings, role="reader", who="operator") as warehouse:
-        answer = warehouse.ask_bytes(question.sql, output_format=question.format, why="query", limits=limits)
-    return Response(answer, media_type=_MEDIA_TYPES.get(question.format, "application/octet-stream"))
+        return warehouse.ask_bytes(
+            question.sql, question.parameters, output_format=question.format, why="query", limits=limits
+        )
 
 
 @router.get("/healthz")

@@ -14,7 +14,24 @@ from schoolhouse.analytics.readers import Readers
 from schoolhouse.analytics.sections import SectionDirectory
 from schoolhouse.collect.xapi import Xapi
 from schoolhouse.settings import Settings
-from schoolhouse.web import api, assets, backfill_api, backfill_pages, failures, pages, signing_in
+from schoolhouse.web import (
+    admin,
+    api,
+    assets,
+    backfill_api,
+    backfill_pages,
+    charts_api,
+    custom_sql,
+    dashboards,
+    failures,
+    lake_pages,
+    metrics,
+    openid,
+    operator_api,
+    pages,
+    questions_api,
+    signing_in,
+)
 from schoolhouse.web.frame import Frame
 from schoolhouse.web.state import AppDatabase, AppState
 from schoolhouse.web.xapi import xapi_router
@@ -56,14 +73,25 @@ def create_app(settings: Settings, *, operator_token: str = "") -> FastAPI:
         lifespan=lifespan,
     )
     app.state.schoolhouse = state
+    app.state.metrics = metrics.Metrics(settings)
     failures.install(app)
     app.include_router(api.router)
+    app.include_router(charts_api.router)
+    app.include_router(operator_api.router)
+    app.include_router(questions_api.router)
+    app.include_router(dashboards.router)
     app.include_router(backfill_api.router)
     app.include_router(backfill_pages.router)
+    app.include_router(custom_sql.router)
     app.include_router(pages.router)
     app.include_router(signing_in.router)
+    app.include_router(openid.router)
+    app.include_router(admin.router)
+    app.include_router(lake_pages.router)
+    app.include_router(metrics.router)
     app.include_router(assets.router)
     app.include_router(xapi_router(statements))
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    app.add_middleware(metrics.Measured, metrics=app.state.metrics)
     app.add_middleware(Frame, listens_on=settings.web_host, public_url=settings.public_url)
     return app

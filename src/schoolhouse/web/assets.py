@@ -29,6 +29,16 @@ _TYPES: Final = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+# Scripts that installed packages hold as plain files.
+_ACE: Final = ("django_static_ace_builds", "static/ace-builds")
+_FROM_PACKAGES: Final = (
+    ("js_lib_htmx", "static/htmx", "htmx.min.js"),
+    (*_ACE, "ace.js"),
+    (*_ACE, "mode-sql.js"),
+    (*_ACE, "mode-json.js"),
+    (*_ACE, "theme-tomorrow_night.js"),
+    (*_ACE, "ext-language_tools.js"),
+)
 # What the module leaves behind for our own scripts.
 _SNIPPET: Final = "window.vegaEmbed = vegaEmbed;"
 _FOR_A_YEAR: Final = "public, max-age=31536000, immutable"
@@ -55,8 +65,9 @@ class Assets:
             suffix = Path(entry.name).suffix
             if suffix in _TYPES:
                 self._add(entry.name, entry.read_bytes(), _TYPES[suffix])
-        htmx = files("js_lib_htmx").joinpath("static", "htmx", "htmx.min.js")
-        self._add("htmx.js", htmx.read_bytes(), _TYPES[".js"])
+        for package, folder, name in _FROM_PACKAGES:
+            content = files(package).joinpath(f"{folder}/{name}").read_bytes()
+            self._add(name, content, _TYPES[Path(name).suffix])
         # The bundle follows from the package that makes it and the snippet, which are known without making it.
         recipe = hashlib.sha256(f"{version('vl-convert-python')} {_SNIPPET}".encode()).hexdigest()[:12]
         self._vega_name = f"vega-embed.{recipe}.js"

@@ -153,7 +153,11 @@ def form_values(kind: RunKind, given: FormData) -> tuple[dict[str, Any], dict[st
 def _page(
     request: Request, tab: RunKind, given: dict[str, Any], problems: dict[str, str], status: int = 200
 ) -> Response:
-    facts = {**_runs(request, tab), **_form(tab, given, problems), "htmx": state_of(request).assets.address("htmx.js")}
+    facts = {
+        **_runs(request, tab),
+        **_form(tab, given, problems),
+        "htmx": state_of(request).assets.address("htmx.min.js"),
+    }
     return render(request, "backfill.html", facts, status)
 
 

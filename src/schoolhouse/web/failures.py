@@ -36,6 +36,7 @@ class ErrorFacts(BaseModel):
     message: str = Field(description="What happened.")
     hint: str = Field(description="What to do about it; may be empty.")
     retryable: bool = Field(description="Whether the same request may work later.")
+    place: tuple[int, int] | None = Field(None, description="Line and column in the SQL that was sent, from 1.")
 
 
 class ErrorBody(BaseModel):
@@ -77,8 +78,17 @@ def failure_response(
     if status == HTTPStatus.UNAUTHORIZED:
         headers = {**(headers or {}), "WWW-Authenticate": "Bearer"}
     if not wants_page(request):
-        facts = ErrorFacts(code=error.code, message=error.message, hint=error.hint, retryable=error.is_retryable)
-        return JSONResponse(ErrorBody(error=facts).model_dump(), status_code=status, headers=headers)
+        facts = ErrorFacts(
+            code=error.code,
+            message=error.message,
+            hint=error.hint,
+            retryable=error.is_retryable,
+            place=getattr(error, "place", None),
+        )
+        body = ErrorBody(error=facts).model_dump(mode="json")
+        if facts.place is None:
+            del body["error"]["place"]
+        return JSONResponse(body, status_code=status, headers=headers)
     state = "not-set-up" if isinstance(error, WarehouseNotReady) else "error"
     title = "The warehouse is not set up" if state == "not-set-up" else _title(status)
     return render(request, "problem.html", {"error": error, "title": title, "state": state}, status, headers)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import RedirectResponse, Response
 
+from schoolhouse.accounts.people import Person
 from schoolhouse.analytics.overview import (
     COLOURS,
     SectionOverview,
@@ -17,8 +18,9 @@ from schoolhouse.analytics.overview import (
     section_overview,
     type_name,
 )
-from schoolhouse.analytics.sections import SectionFilter, SortKey, SortOrder, page_of
+from schoolhouse.analytics.sections import Section, SectionFilter, SortKey, SortOrder, page_of
 from schoolhouse.web.access import SectionViewer, SignedIn, ViewedSection, visible_sections
+from schoolhouse.web.dashboards import project_path, section_path
 from schoolhouse.web.state import AppState, state_of
 from schoolhouse.web.templates import render
 
@@ -93,17 +95,25 @@ def section(request: Request, slug: str, person: SectionViewer, found: ViewedSec
     if found.slug != slug:
         return _to_section(found.slug)
     overview = section_overview(state.readers, found, who=person.name)
-    facts = {"section": found, "overview": overview, "tables": _tables(overview), "colours": COLOURS}
+    facts = {
+        "section": found,
+        "overview": overview,
+        "tables": _tables(overview),
+        "colours": COLOURS,
+        "analytics_link": section_path(found.slug),
+        "project_link": _project_link(found, person),
+    }
     if overview.events:
         facts["chart"] = events_by_type_chart(overview)
         facts["scripts"] = _chart_scripts(state)
     return render(request, "section.html", facts)
 
 
-@router.get("/sections/{slug}/insights")
-def insights(found: ViewedSection) -> Response:
-    """An address that other systems link to."""
-    return _to_section(found.slug)
+def _project_link(section: Section, person: Person) -> str:
+    """Where the project of the section lives, for people who may see it."""
+    if not section.project_id or not person.may_see_project(section.platform, section.project_id):
+        return ""
+    return project_path(f"{section.project_id}@{section.slug.partition('@')[2]}")
 
 
 def _to_section(slug: str) -> Response:

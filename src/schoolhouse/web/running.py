@@ -12,11 +12,11 @@ import os
 import secrets
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from schoolhouse.errors import SchoolhouseError, WarehouseUnavailable
 from schoolhouse.settings import Settings
@@ -57,13 +57,16 @@ def find_running_serve(settings: Settings) -> RunningServe | None:
     return running if running and _is_alive(running.pid) else None
 
 
-def ask_through_serve(settings: Settings, sql: str, output_format: str) -> bytes | None:
+def ask_through_serve(
+    settings: Settings, sql: str, output_format: str, parameters: Mapping[str, int | str] | None = None
+) -> bytes | None:
     """Ask the operator's own read-only question through a running `serve`.
 
     Args:
         settings: name the data directory.
         sql: one SELECT, unscoped.
         output_format: a ClickHouse format, such as `JSONEachRow` or `CSVWithNames`.
+        parameters: values of the SELECT by name, bound by the engine.
 
     Returns:
         The answer in that format; None when no `serve` runs here, so the caller may open the warehouse itself.
@@ -72,12 +75,18 @@ def ask_through_serve(settings: Settings, sql: str, output_format: str) -> bytes
         SchoolhouseError: what `serve` answered, as the error that it was there.
         WarehouseUnavailable: `serve` stopped answering in mid-question.
     """
+    body = {"sql": sql, "format": output_format, "parameters": dict(parameters or {})}
+    return post_to_serve(settings, "/api/query", body)
+
+
+def post_to_serve(settings: Settings, path: str, body: Mapping[str, Any]) -> bytes | None:
+    """Post to one of the operator's own addresses of a running `serve`. Returns and raises as `ask_through_serve`."""
     running = find_running_serve(settings)
     if running is None:
         return None
     request = urllib.request.Request(  # noqa: S310 - the address is http:// by construction
-        f"{running.address}/api/query",
-        data=json.dumps({"sql": sql, "format": output_format}).encode(),
+        f"{running.address}{path}",
+        data=json.dumps(body).encode(),
         headers={"Authorization": f"Bearer {running.token}", "Content-Type": "application/json"},
     )
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy

@@ -96,5 +96,6 @@ def _form(request: Request, goal: str, *, problem: str = "", status: int = 200) 
         "goal": own_path(goal),
         "problem": problem,
         "has_accounts": has_accounts(state.database.engine),
+        "has_provider": bool(state.settings.oidc_issuer and state.settings.oidc_client_id),
     }
     return render(request, "sign_in.html", facts, status)

@@ -42,6 +42,7 @@ async function draw(place) {
     note.className = "chart-note";
     note.textContent = "The chart could not be drawn. The table below holds its numbers.";
     place.replaceChildren(note);
+    document.dispatchEvent(new CustomEvent("charts:failed", { detail: error.message }));
   }
 }
 
@@ -52,8 +53,38 @@ const watcher = new ResizeObserver((entries) => {
     .filter((place) => place.drawnWidth && place.drawnWidth !== place.clientWidth).forEach(draw), 150);
 });
 
-const places = [...document.querySelectorAll("[data-chart]")];
-const drawAll = () => Promise.all(places.map(draw));
-await drawAll();
+// Panels arrive later than the page: each chart is drawn once it is there.
+const places = new Set();
+
+function adopt(root) {
+  const fresh = [...root.querySelectorAll("[data-chart]")].filter((place) => !places.has(place));
+  fresh.forEach((place) => places.add(place));
+  return Promise.all(fresh.map(async (place) => {
+    await draw(place);
+    watcher.observe(place);
+  }));
+}
+
+function drawAll() {
+  for (const place of places) {
+    if (place.isConnected) draw(place);
+    else forget(place);
+  }
+}
+
+function forget(place) {
+  watcher.unobserve(place);
+  place.view?.finalize();
+  places.delete(place);
+}
+
 scheme.addEventListener("change", drawAll);
-places.forEach((place) => watcher.observe(place));
+document.addEventListener("htmx:afterSettle", (event) => {
+  [...places].filter((place) => !place.isConnected).forEach(forget);
+  adopt(event.detail.elt.isConnected ? event.detail.elt.parentElement ?? document : document);
+});
+document.addEventListener("charts:arrived", () => {
+  [...places].filter((place) => !place.isConnected).forEach(forget);
+  adopt(document);
+});
+await adopt(document);

@@ -19,10 +19,14 @@ def render(
     request: Request, template: str, facts: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
     """A page. Templates reach style sheets and scripts through `asset('name')`, and know who asks."""
+    return HTMLResponse(rendered(request, template, facts), status_code=status, headers=headers)
+
+
+def rendered(request: Request, template: str, facts: dict[str, Any]) -> str:
+    """The text of a page, or of a part of one."""
     assets = request.app.state.schoolhouse.assets
     shared = {"asset": assets.address, "person": getattr(request.state, "person", None)}
-    text = _environment().get_template(template).render({**shared, **facts})
-    return HTMLResponse(text, status_code=status, headers=headers)
+    return _environment().get_template(template).render({**shared, **facts})
 
 
 @cache

@@ -201,7 +201,7 @@ SELECT
     18446744073709551615 - toUInt64(toUnixTimestamp64Nano(received_at)) - source_line AS event_version,
     if(own_id = '',
        reinterpretAsUInt64(substring(event_digest, 1, 8)),
-       hash_pieces(body)
+       hash_pieces(if(own_id = '', '', body))
            - if(isNull(s.stored), 0, cityHash64(concat('"stored":"', translate(assumeNotNull(s.stored), ' ', ''), '"')))
            - if(isNull(s.version), 0, cityHash64(concat('"version":"', assumeNotNull(s.version), '"')))
            - if(isNull(s.authority), 0, hash_pieces(concat('"authority":', assumeNotNull(s.authority))))) AS content_hash,

@@ -1,0 +1,242 @@
+"""One window of attempts from the broker to committed, validated Delta tables, beside the limits of the machine.
+
+    python -m bench.lake [--attempts 5000000] [--windows 2000] [--partitions 4]
+
+The broker (noida-db) runs on this machine and its CPU is part of every figure that reads from it. The limits are
+measured in the same run on the same messages: only consuming them; only writing the same raw rows as Parquet.
+Each measurement runs in a process of its own, so that its peak memory is its own.
+Then the same window is run again (nothing to do), and small windows are loaded until the tables hold `--windows` of
+them: the last tenth must cost what the first did.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+START = datetime(2026, 3, 2, 10, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+PROMISED_ROWS_PER_SECOND = 60_000
+PROMISED_BYTES = 3_000_000_000
+PROMISED_NO_OP_SECONDS = 2.0
+LEARNERS, ITEMS, TOPICS = 20_000, 400, ("algebra", "geometry", "calculus", "statistics", "logic")
+
+
+def values(count: int, start: datetime, *, first: int = 0) -> Iterator[tuple[int, bytes]]:
+    """Message times (ms) and attempts as the platform sends them, spread over an hour."""
+    base = int(start.timestamp() * 1000)
+    clock = start.strftime("%Y-%m-%dT%H:")
+    for number in range(first, first + count):
+        offset = (number - first) * 3_600_000 // count
+        minute, second, ms = offset // 60_000, offset // 1000 % 60, offset % 1000
+        topic = TOPICS[number % 5]
+        easy, interval, known = 1.3 + number % 120 / 100, number % 30, number % 97 / 100
+        event = (
+            f'{{"event_id":"{number:08x}-0000-4000-8000-{number:012x}","user_id":"learner-{number * 7919 % LEARNERS}",'
+            f'"item_id":"item-{number * 31 % ITEMS}","session_id":"session-{number * 7919 % LEARNERS}-{start:%H}",'
+            f'"timestamp":"{clock}{minute:02}:{second:02}.{ms:03}Z","topic":"{topic}",'
+            f'"correct":{"true" if number % 3 else "false"},"time_taken_ms":{800 + number % 39_000},'
+            f'"quality":{4 if number % 3 else 1},'
+        )
+        states = (
+            _state("before", easy, interval, number, known),
+            _state("after", easy, interval + 1, number + 1, known),
+        )
+        yield base + offset, (event + ",".join(states) + "}").encode()
+
+
+def _state(when: str, easy: float, interval: int, number: int, known: float) -> str:
+    return (
+        f'"sm2_easiness_factor_{when}":{easy:.2f},"sm2_interval_{when}":{interval},'
+        f'"sm2_repetitions_{when}":{number % 5},"bkt_prob_knowledge_{when}":{known},'
+        f'"irt_ability_{when}":{number % 13 / 4 - 1.5}'
+    )
+
+
+def send(address: str, count: int, start: datetime, partitions: int, *, first: int = 0) -> None:
+    from confluent_kafka import Producer
+
+    options = {"linger.ms": 50, "batch.num.messages": 10_000, "queue.buffering.max.messages": 500_000}
+    producer = Producer({"bootstrap.servers": address, "queue.buffering.max.kbytes": 400_000, **options})
+    for number, (moment, value) in enumerate(values(count, start, first=first)):
+        while True:
+            try:
+                producer.produce("user.attempts", value=value, partition=number % partitions, timestamp=moment)
+                break
+            except BufferError:
+                producer.poll(0.1)
+        if not number % 5000:
+            producer.poll(0)
+    producer.flush(120)
+
+
+def settings(address: str, directory: Path) -> Any:
+    from schoolhouse.settings import load_settings
+
+    return load_settings(data_dir=directory, kafka_bootstrap_servers=address, lake_look_back_hours=0)
+
+
+def whole(address: str, directory: Path, hour: datetime) -> dict[str, Any]:
+    """The window itself."""
+    from schoolhouse.lake.clock import Window
+    from schoolhouse.lake.window import run
+    from schoolhouse.lake.zones import lake_of
+
+    outcome = run(lake_of(settings(address, directory)), "user_attempts", Window(hour))
+    return {"rows": outcome.done.rows, "did": outcome.did, "tasks": outcome.done.tasks, "score": outcome.done.score}
+
+
+def consume(address: str, directory: Path, hour: datetime) -> dict[str, Any]:
+    """The limit of reading: the same offsets, by the same client, and nothing done with the messages."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from confluent_kafka import TopicPartition
+
+    from schoolhouse.lake import extract, kafka
+    from schoolhouse.lake.clock import Window
+
+    given = settings(address, directory)
+    spans = extract.plan(given, "user.attempts", Window(hour), {})
+
+    def drain(span: Any) -> int:
+        client = kafka.consumer(given)
+        client.assign([TopicPartition("user.attempts", span.partition, span.start)])
+        got = 0
+        while got < span.count:
+            got += len([1 for message in client.consume(min(50_000, span.count - got), 1.0) if not message.error()])
+        client.close()
+        return got
+
+    with ThreadPoolExecutor(len(spans)) as pool:
+        return {"rows": sum(pool.map(drain, spans))}
+
+
+def parquet(address: str, directory: Path, hour: datetime) -> dict[str, Any]:
+    """The limit of writing: the window's processed rows, read from the table and written as one Parquet file."""
+
+    from schoolhouse.lake.tables import Table
+    from schoolhouse.lake.zones import lake_of
+
+    found = Table(lake_of(settings(address, directory)), "processed", "user_attempts").scan()
+    assert found is not None
+    rows = found.collect()
+    started = time.perf_counter()
+    rows.write_parquet(directory / "limit.parquet", compression="snappy")
+    return {"rows": rows.height, "write_seconds": time.perf_counter() - started}
+
+
+def measured(what: str, address: str, directory: Path, hour: datetime) -> dict[str, Any]:
+    """Run one measurement in a process of its own."""
+    command = [sys.executable, "-m", "bench.lake", "--measure", what, address, str(directory), hour.isoformat()]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def measure(what: str, address: str, directory: str, hour: str) -> None:
+    call = {"whole": whole, "consume": consume, "parquet": parquet, "small": small}[what]
+    started = time.perf_counter()
+    facts = call(address, Path(directory), datetime.fromisoformat(hour))
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    facts |= {
+        "seconds": time.perf_counter() - started,
+        "cpu_seconds": used.ru_utime + used.ru_stime,
+        "peak_bytes": used.ru_maxrss * 1024,
+    }
+    print(json.dumps(facts))
+
+
+def small(address: str, directory: Path, hour: datetime) -> dict[str, Any]:
+    """One window after another, as many as BENCH_WINDOWS says; the CPU seconds of each."""
+    from schoolhouse.lake.clock import Window
+    from schoolhouse.lake.window import run
+    from schoolhouse.lake.zones import lake_of
+
+    lake = lake_of(settings(address, directory))
+    costs = []
+    for number in range(int(os.environ["BENCH_WINDOWS"])):
+        began = time.process_time()
+        run(lake, "user_attempts", Window(hour + number * HOUR))
+        costs.append(time.process_time() - began)
+    tenth = max(1, len(costs) // 10)
+    return {"rows": len(costs), "first": sum(costs[1 : tenth + 1]) / tenth, "last": sum(costs[-tenth:]) / tenth}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.lake", description=__doc__)
+    parser.add_argument("--attempts", type=int, default=5_000_000)
+    parser.add_argument("--windows", type=int, default=2_000)
+    parser.add_argument("--partitions", type=int, default=4)
+    parser.add_argument("--measure", nargs=4, help=argparse.SUPPRESS)
+    given = parser.parse_args() if sys.argv[0].endswith("lake.py") else parser.parse_args([])
+    if given.measure:
+        measure(*given.measure)
+        return
+    directory = Path(tempfile.mkdtemp(prefix="bench-lake-"))
+    try:
+        run_all(given, directory)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def run_all(given: argparse.Namespace, directory: Path) -> None:
+    from tests.lake.broker import running_broker
+
+    with running_broker(directory / "broker") as broker:
+        broker.create("user.attempts", partitions=given.partitions)
+        began = time.perf_counter()
+        send(broker.address, given.attempts, START, given.partitions)
+        print(f"sent {given.attempts:,} messages in {time.perf_counter() - began:.0f} s", flush=True)
+        limit = measured("consume", broker.address, directory, START)
+        tell("consume only", limit)
+        window = measured("whole", broker.address, directory, START)
+        tell("the window, broker to validated Delta", window)
+        print("  seconds by task: " + ", ".join(f"{name} {value:.1f}" for name, value in window["tasks"].items()))
+        again = measured("whole", broker.address, directory, START)
+        print(
+            f"the same window again: {again['seconds']:.2f} s with imports (promised: under {PROMISED_NO_OP_SECONDS} s)"
+        )
+        written = measured("parquet", broker.address, directory, START)
+        print(f"write Parquet only: {written['rows'] / written['write_seconds']:,.0f} rows/s")
+        rate = window["rows"] / window["seconds"]
+        print(f"{rate:,.0f} rows/s; promised {PROMISED_ROWS_PER_SECOND:,}, in {window['peak_bytes'] / 1e9:.2f} GB")
+        print(f"  {rate / (limit['rows'] / limit['seconds']):.2f} of consuming only")
+        if given.windows:
+            flat(given, broker.address, directory)
+
+
+def flat(given: argparse.Namespace, address: str, directory: Path) -> None:
+    """Many small windows: what one costs must not grow with the table."""
+    first = START + HOUR
+    for number in range(given.windows):
+        if number % 100 == 0:
+            for one in range(number, min(number + 100, given.windows)):
+                send(address, 50, first + one * HOUR, given.partitions, first=given.attempts + one * 50)
+    os.environ["BENCH_WINDOWS"] = str(given.windows)
+    costs = measured("small", address, directory, first)
+    print(
+        f"{given.windows:,} windows: CPU seconds of one {costs['first']:.3f} in the first tenth, "
+        f"{costs['last']:.3f} in the last ({costs['last'] / costs['first']:.2f} times)"
+    )
+
+
+def tell(name: str, facts: dict[str, Any]) -> None:
+    print(
+        f"{name}: {facts['rows']:,} rows in {facts['seconds']:.1f} s ({facts['cpu_seconds']:.1f} s of CPU), "
+        f"{facts['rows'] / facts['seconds']:,.0f} rows/s, peak {facts['peak_bytes'] / 1e9:.2f} GB",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Many windows: those of a span of time, oldest first. A window that fails does not stop the others."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from schoolhouse.errors import SchoolhouseError, UsageError
+from schoolhouse.lake import window as windows
+from schoolhouse.lake.clock import Window, now, window_of
+from schoolhouse.lake.clock import windows as hours
+
+if TYPE_CHECKING:
+    from schoolhouse.lake.window import Outcome
+    from schoolhouse.lake.zones import Lake
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A window that could not be loaded, and why."""
+
+    dataset: str
+    window: Window
+    error: SchoolhouseError
+
+
+def run(
+    lake: Lake, since: datetime, until: datetime, names: list[str], *, again: bool = False
+) -> Iterator[Outcome | Failure]:
+    """Load every window that starts in `[since, until)`, of each dataset.
+
+    Raises:
+        UsageError: nothing starts in the span, or it has not begun.
+    """
+    wanted = [hour for hour in hours(since, until) if hour.start <= now()]
+    if not wanted:
+        raise UsageError(f"No window has begun in [{since:%Y-%m-%dT%H:%M}, {until:%Y-%m-%dT%H:%M}).")
+    for hour in wanted:
+        for name in names:
+            try:
+                yield windows.run(lake, name, hour, again=again)
+            except UsageError:
+                raise
+            except SchoolhouseError as error:
+                yield Failure(name, hour, error)
+
+
+def due(lake: Lake, hours_back: int) -> tuple[datetime, datetime]:
+    """The span of windows that a run from cron looks at: those closed by now, and `hours_back` before them.
+
+    Windows that are loaded cost nothing; one that failed, or that nobody ran, is caught up.
+    """
+    newest = window_of(now() - timedelta(seconds=lake.settings.lake_grace_seconds)).start
+    return newest - timedelta(hours=hours_back), newest

@@ -1,0 +1,65 @@
+"""Daily aggregations: the days that a window touched are summed anew from the attempts and sessions that are there now.
+
+Everybody who changes a day raises that day's number in the table, and reads attempts and sessions after looking at it.
+So of two windows of one day, the one that commits last has seen the rows of both.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from schoolhouse.lake.tables import Change, Table, number_in
+from schoolhouse.lake.transform import daily as sums_of
+from schoolhouse.lake.transform import dataset_of
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+    from schoolhouse.lake.ledger import Plan
+    from schoolhouse.lake.zones import Lake
+
+DATASET: Final = "daily_aggregations"
+SOURCES: Final = ("user_attempts", "user_sessions")
+
+
+def recompute(lake: Lake, plan: Plan, touched: list[str]) -> None:
+    """Sum the days anew, unless this slice has done so already."""
+    table = Table(lake, "aggregated", DATASET)
+    schema = dataset_of(DATASET).schema
+
+    def make(opened: DeltaTable) -> Change | None:
+        if number_in(opened, plan.transaction) >= plan.number:
+            return None
+        locks = {f"day {day}": number_in(opened, f"day {day}") + 1 for day in touched}
+        facts = {"window": plan.window, "dataset": plan.dataset, "days": ",".join(touched)}
+        rows = sums(lake, touched)
+        return Change(rows, {**locks, plan.transaction: plan.number}, predicate(touched) if touched else "", facts)
+
+    table.commit(schema, make)
+
+
+def sums(lake: Lake, touched: list[str]) -> pl.DataFrame:
+    """The aggregations of these days, from what the processed zone holds now."""
+    sources = []
+    for name in SOURCES:
+        found = Table(lake, "processed", name).scan()
+        frame = pl.LazyFrame(schema=dataset_of(name).schema) if found is None else found
+        sources.append(frame.filter(is_of(touched)))
+    return sums_of(*sources).select(dataset_of(DATASET).schema.names()).collect(engine="streaming")
+
+
+def is_of(touched: list[str]) -> pl.Expr:
+    """Rows of these days."""
+    parts = [[int(part) for part in day.split("-")] for day in touched]
+    return pl.any_horizontal(
+        pl.lit(value=False),
+        *((pl.col("year") == year) & (pl.col("month") == month) & (pl.col("day") == day) for year, month, day in parts),
+    )
+
+
+def predicate(touched: list[str]) -> str:
+    """The days in SQL, for what is replaced."""
+    parts = [[int(part) for part in day.split("-")] for day in touched]
+    return " or ".join(f"(year = {year} and month = {month} and day = {day})" for year, month, day in parts)

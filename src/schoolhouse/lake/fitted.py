@@ -1,0 +1,43 @@
+"""The fitted parameters of the learner models, kept in the lake as one object; windows take them from there."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from schoolhouse.lake.clock import now
+from schoolhouse.lake.models.parameters import Parameters
+from schoolhouse.lake.tables import Table
+from schoolhouse.lake.zones import object_store
+
+if TYPE_CHECKING:
+    from schoolhouse.lake.zones import Lake
+
+PATH: Final = "operations/models/parameters.json"
+
+
+def parameters(lake: Lake) -> Parameters:
+    """What was fitted last; the defaults where nothing was."""
+    try:
+        found = object_store(lake).get(PATH)
+    except FileNotFoundError:
+        return Parameters()
+    return Parameters.from_json(bytes(found.bytes()))
+
+
+def fit_lake(lake: Lake, days: int) -> Parameters:
+    """Fit the models to the attempts of the last days; `keep` makes the next windows use them."""
+    import polars as pl
+
+    from schoolhouse.lake.models.fitting import fit
+
+    rows = Table(lake, "processed", "user_attempts").scan()
+    if rows is None:
+        return Parameters()
+    return fit(rows.filter(pl.col("attempted_at") >= now() - timedelta(days=days)))
+
+
+def keep(lake: Lake, found: Parameters) -> None:
+    """Put the parameters in the place of the last ones."""
+    object_store(lake).put(PATH, json.dumps({"fitted_at": now().isoformat(), **found.as_json()}).encode())

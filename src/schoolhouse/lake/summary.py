@@ -1,0 +1,131 @@
+"""What the lake holds (`summary`), and how its windows stand (`status`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from schoolhouse.errors import LakeError
+from schoolhouse.lake import extract, upkeep
+from schoolhouse.lake import window as windows
+from schoolhouse.lake.clock import now, window_of
+from schoolhouse.lake.clock import windows as hours
+from schoolhouse.lake.ledger import Ledger
+from schoolhouse.lake.retention import file_day, keep_days
+from schoolhouse.lake.topics import topic_of
+
+if TYPE_CHECKING:
+    from schoolhouse.lake.tables import Table
+    from schoolhouse.lake.zones import Lake
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a table holds."""
+
+    zone: str
+    table: str
+    rows: int
+    files: int
+    size_bytes: int
+    partitions: int
+    largest_partition_bytes: int
+    oldest: date | None
+    newest: date | None
+    keep_days: int
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a dataset's windows of the last hours stand."""
+
+    dataset: str
+    topic: str
+    newest_loaded: datetime | None
+    newest_state: str
+    newest_score: float | None
+    loaded: int
+    open: int
+    quarantined: int
+    failed: int
+    missing: list[str]  # windows that are over and were never loaded
+    lag: int | None  # messages that no window has read; None when the brokers were not asked
+    last_error: str
+
+
+def summary(lake: Lake) -> list[Held]:
+    """Every table, with what it holds."""
+    return [_held(table) for table in upkeep.tables(lake)]
+
+
+def _held(table: Table) -> Held:
+    files = table.files()
+    days = keep_days(table.lake.settings, table.zone)
+    if files is None or not files.height:
+        return Held(table.zone, table.name, 0, 0, 0, 0, 0, None, None, days)
+    by_day = files.with_columns(of=file_day(files)).group_by("of").agg(pl.col("size_bytes").sum())
+    return Held(
+        table.zone,
+        table.name,
+        rows=int(files["num_records"].sum()),
+        files=files.height,
+        size_bytes=int(files["size_bytes"].sum()),
+        partitions=by_day.height,
+        largest_partition_bytes=int(by_day.select(pl.col("size_bytes").max()).item()),
+        oldest=by_day.select(pl.col("of").min()).item(),
+        newest=by_day.select(pl.col("of").max()).item(),
+        keep_days=days,
+    )
+
+
+def status(lake: Lake, hours_back: int = 24) -> list[Standing]:
+    """Each dataset, with its windows of the last hours and the consumer's lag."""
+    until = window_of(now()).end
+    since = until - timedelta(hours=hours_back + 1)
+    rows = Ledger(lake).rows(since, until)
+    return [_standing(lake, name, rows.filter(dataset=name), since, until) for name in windows.datasets()]
+
+
+def _standing(lake: Lake, dataset: str, rows: pl.DataFrame, since: datetime, until: datetime) -> Standing:
+    done = rows.filter(kind="done").sort("window_start", "window_slice")
+    newest = done.group_by("window_start", maintain_order=True).last()
+    counts = dict(newest.group_by("state").len().iter_rows())
+    failed = rows.filter(kind="failed").sort("recorded_at")
+    unfinished = failed.filter(~pl.col("window_start").is_in(newest["window_start"].implode()))
+    closed = now() - timedelta(seconds=lake.settings.lake_grace_seconds)
+    known = set(newest["window_start"])
+    first = min(known, default=until)
+    topic = topic_of(dataset)
+    return Standing(
+        dataset=dataset,
+        topic=topic.name if topic else "",
+        newest_loaded=newest["window_start"][-1] if newest.height else None,
+        newest_state=newest["state"][-1] if newest.height else "",
+        newest_score=newest["score"][-1] if newest.height else None,
+        loaded=counts.get("loaded", 0),
+        open=counts.get("open", 0),
+        quarantined=counts.get("quarantined", 0),
+        failed=unfinished["window_start"].n_unique(),
+        missing=[
+            str(hour)
+            for hour in hours(since, until)
+            if first < hour.start and hour.end <= closed and hour.start not in known
+        ],
+        lag=_lag(lake, dataset),
+        last_error=failed["error"][-1] if failed.height else "",
+    )
+
+
+def _lag(lake: Lake, dataset: str) -> int | None:
+    """Messages that no window has read; None without brokers."""
+    topic = topic_of(dataset)
+    if topic is None or not lake.settings.kafka_bootstrap_servers:
+        return None
+    known = Ledger(lake).newest_stops(dataset)
+    try:
+        return sum(extract.lag(lake.settings, topic.name, known).values())
+    except LakeError:
+        return None

@@ -1,0 +1,281 @@
+"""Delta tables: opening, writing once, reading, and keeping them small. The one module that imports delta-rs.
+
+A write carries transactions: pairs of a name and a number that Delta keeps with the table. A writer looks at the
+numbers, prepares its rows, and commits **through the same snapshot that it looked at**. If another writer has committed
+a transaction of the same name in between, the commit fails, and everything is looked at again. So
+
+- a window's rows are in a table once, because their transaction's number is there already for whoever comes second;
+- rows that depend on others (a day's sums, an event that must be there once) are never made from an old view, because
+  everybody who changes that day or hour raises the same number.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from schoolhouse import __version__
+from schoolhouse.errors import LakeError, LakeUnavailable, SettingsError, WindowBusy
+
+if TYPE_CHECKING:
+    import polars as pl
+    from deltalake import DeltaTable
+
+    from schoolhouse.lake.zones import Lake, Zone
+
+log = logging.getLogger(__name__)
+
+_TRIES: Final = 40
+_WAIT_SECONDS: Final = 0.05
+_TABLE_SETTINGS: Final = {
+    "delta.checkpointInterval": "20",
+    "delta.logRetentionDuration": "interval 30 days",
+    "delta.enableExpiredLogCleanup": "true",
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One commit: rows to add, what they replace (none: they are added), and the transactions that it carries."""
+
+    rows: pl.LazyFrame | pl.DataFrame
+    transactions: Mapping[str, int]
+    replaces: str = ""  # an SQL predicate; the rows must fulfil it
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the lake, by zone and name."""
+
+    lake: Lake
+    zone: Zone
+    name: str
+
+    @property
+    def address(self) -> str:
+        """Where it lies."""
+        return self.lake.address(self.zone, self.name)
+
+    def open(self) -> DeltaTable | None:
+        """The table as it is now; None when it was never written."""
+        from deltalake import DeltaTable
+        from deltalake.exceptions import TableNotFoundError
+
+        with _mapped_errors(self):
+            try:
+                return DeltaTable(self.address, storage_options=self.lake.options or None)
+            except TableNotFoundError:
+                return None
+
+    def opened(self, schema: pl.Schema) -> DeltaTable:
+        """The table, made if need be. Two who make it at once get the same one."""
+        if (found := self.open()) is not None:
+            return found
+        import polars as pl
+        from deltalake import DeltaTable
+        from deltalake.exceptions import CommitFailedError
+
+        if self.lake.directory is not None:
+            (self.lake.directory / self.zone / self.name).mkdir(parents=True, exist_ok=True)
+        with _mapped_errors(self):
+            for _ in range(_TRIES):
+                try:
+                    return DeltaTable.create(
+                        self.address,
+                        schema=pl.DataFrame(schema=schema).to_arrow().schema,
+                        mode="ignore",
+                        partition_by=self.lake.partition_columns,
+                        configuration={**_TABLE_SETTINGS, "delta.dataSkippingStatsColumns": _times(schema)},
+                        storage_options=self.lake.options or None,
+                    )
+                except CommitFailedError:
+                    time.sleep(_WAIT_SECONDS)
+        raise WindowBusy(f"The table {self.zone}/{self.name} could not be made.")
+
+    def number(self, transaction: str) -> int:
+        """The newest number of a transaction; 0 when there is none."""
+        table = self.open()
+        return 0 if table is None else number_in(table, transaction)
+
+    def commit(self, schema: pl.Schema, make: Callable[[DeltaTable], Change | None]) -> int | None:
+        """Commit what `make` gives for the table as it is; look again when somebody else came first.
+
+        Returns the table's new version, or None where `make` gave None: then there is nothing to do.
+
+        Raises:
+            WindowBusy: others came first at every try.
+        """
+        from deltalake.exceptions import CommitFailedError
+
+        table = self.opened(schema)
+        for attempt in range(_TRIES):
+            change = make(table)
+            if change is None:
+                return None
+            try:
+                self._write(table, change)
+            except CommitFailedError:
+                log.debug("looking again", extra={"table": f"{self.zone}/{self.name}", "attempt": attempt})
+                time.sleep(random.uniform(0.2, 1) * min(_WAIT_SECONDS * 2**attempt, 5))  # noqa: S311 - spread, not secrecy
+                table = self.opened(schema)
+            else:
+                return int(table.version())
+        raise WindowBusy(
+            f"Others changed {self.zone}/{self.name} at every one of {_TRIES} tries.", hint="Run the window again."
+        )
+
+    def _write(self, table: DeltaTable, change: Change) -> None:
+        from deltalake import CommitProperties, Transaction, write_deltalake
+
+        metadata = {"code_version": __version__, **change.metadata}
+        options: dict[str, Any] = {"predicate": change.replaces} if change.replaces else {}
+        with _mapped_errors(self):
+            write_deltalake(
+                table,
+                cast("Any", _stream(change.rows)),
+                mode="overwrite" if change.replaces else "append",
+                schema_mode="merge",
+                writer_properties=_writer_properties(self.lake.settings.lake_compression),
+                commit_properties=CommitProperties(
+                    custom_metadata={name: str(value) for name, value in metadata.items()},
+                    app_transactions=[Transaction(name, number) for name, number in change.transactions.items()],
+                ),
+                **options,
+            )
+
+    def scan(self, table: DeltaTable | None = None) -> pl.LazyFrame | None:
+        """The rows of the table (as it is now, or of a snapshot); None when it was never written."""
+        import polars as pl
+
+        table = table or self.open()
+        if table is None:
+            return None
+        with _mapped_errors(self):
+            return pl.scan_delta(table, storage_options=cast("Any", self.lake.options or None))
+
+    def delete(self, predicate: str, metadata: Mapping[str, Any]) -> int:
+        """Delete rows; returns how many. The files go with `vacuum`."""
+        from deltalake import CommitProperties
+        from deltalake.exceptions import CommitFailedError
+
+        properties = CommitProperties(
+            custom_metadata={"code_version": __version__, **{name: str(value) for name, value in metadata.items()}}
+        )
+        for attempt in range(_TRIES):
+            table = self.open()
+            if table is None:
+                return 0
+            try:
+                with _mapped_errors(self):
+                    told = table.delete(predicate, commit_properties=properties)
+            except CommitFailedError:
+                time.sleep(_WAIT_SECONDS * (attempt + 1))
+            else:
+                return int(told.get("num_deleted_rows") or 0)
+        raise WindowBusy(f"Others changed {self.zone}/{self.name} at every one of {_TRIES} tries.")
+
+    def compact(self, partitions: list[tuple[str, str, Any]] | None = None) -> dict[str, Any]:
+        """Join small files; returns what delta-rs tells. Another writer's conflict means: not this time."""
+        from deltalake.exceptions import CommitFailedError
+
+        table = self.open()
+        if table is None:
+            return {}
+        try:
+            with _mapped_errors(self):
+                return dict(
+                    table.optimize.compact(
+                        partition_filters=partitions,
+                        writer_properties=_writer_properties(self.lake.settings.lake_compression),
+                    )
+                )
+        except CommitFailedError:
+            return {}
+
+    def vacuum(self, hours: int, *, dry_run: bool) -> list[str]:
+        """Remove files that no version of the last `hours` names, orphans of killed writers among them."""
+        table = self.open()
+        if table is None:
+            return []
+        with _mapped_errors(self):
+            return list(
+                table.vacuum(retention_hours=hours, dry_run=dry_run, enforce_retention_duration=False, full=True)
+            )
+
+    def forget(self) -> None:
+        """Remove at once the files of earlier versions. Files that a writer has not committed yet stay."""
+        if (table := self.open()) is not None:
+            with _mapped_errors(self):
+                table.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
+
+    def checkpoint(self) -> None:
+        """Write a checkpoint, so that the table opens from one file, and drop log files that have expired."""
+        if (table := self.open()) is not None:
+            with _mapped_errors(self):
+                table.create_checkpoint()
+                table.cleanup_metadata()
+
+    def files(self) -> pl.DataFrame | None:
+        """The data files that the table names: path, size_bytes, num_records, partition.*, min.* …"""
+        import polars as pl
+
+        table = self.open()
+        if table is None:
+            return None
+        with _mapped_errors(self):
+            return pl.DataFrame(table.get_add_actions(flatten=True))
+
+
+def number_in(table: DeltaTable, transaction: str) -> int:
+    """The newest number of a transaction in a snapshot; 0 when there is none."""
+    return int(table.transaction_version(transaction) or 0)
+
+
+def _times(schema: pl.Schema) -> str:
+    """The columns that the log keeps statistics of: times. Others would put learners' identifiers into the log."""
+    return ",".join(name for name, dtype in schema.items() if dtype.is_temporal())
+
+
+def _stream(rows: pl.LazyFrame | pl.DataFrame) -> Any:
+    """Rows as delta-rs takes them: a frame as it is, a query in batches as they are made."""
+    import polars as pl
+
+    if isinstance(rows, pl.LazyFrame):
+        return rows.collect_batches(engine="streaming", maintain_order=True, lazy=True)
+    return rows
+
+
+def _writer_properties(compression: str) -> Any:
+    from deltalake import WriterProperties
+
+    return WriterProperties(compression=cast("Any", compression.upper()))
+
+
+@contextmanager
+def _mapped_errors(table: Table) -> Iterator[None]:
+    """delta-rs's errors as ours; conflicts pass, for those who try again."""
+    try:
+        from deltalake.exceptions import CommitFailedError, DeltaError, DeltaProtocolError, TableNotFoundError
+    except ImportError:
+        raise SettingsError("Delta Lake is not installed.", hint="pip install 'schoolhouse[lake]'.") from None
+    name = f"{table.zone}/{table.name}"
+    try:
+        yield
+    except (CommitFailedError, TableNotFoundError):
+        raise
+    except DeltaProtocolError as error:
+        raise LakeError(f"The table {name} is damaged or newer than this program: {_short(error)}.") from None
+    except (DeltaError, OSError) as error:
+        if any(sign in str(error) for sign in ("Generic S3 error", "Generic GCS error", "error sending request")):
+            raise LakeUnavailable(f"The lake's storage does not answer for {name}: {_short(error)}.") from None
+        raise LakeError(f"The table {name} cannot be used: {_short(error)}.") from None
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:300].rstrip(".")

@@ -1,0 +1,60 @@
+"""Keeping tables small and quick to open: compaction, checkpoints, and files that nobody names any more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from schoolhouse.lake.tables import Table
+from schoolhouse.lake.zones import ZONES, object_store
+
+if TYPE_CHECKING:
+    from schoolhouse.lake.clock import Window
+    from schoolhouse.lake.zones import Lake, Zone
+
+_LEDGER: Final = ("operations", "windows")
+
+
+@dataclass(frozen=True)
+class Compacted:
+    """What compaction did to a table."""
+
+    zone: str
+    table: str
+    files_before: int
+    files_after: int
+
+
+def tables(lake: Lake) -> list[Table]:
+    """Every table of the lake that has been written, by zone and name."""
+    store = object_store(lake)
+    found = []
+    for zone in ZONES:
+        listed = store.list_with_delimiter(f"{zone}/")
+        names = sorted(str(prefix).rstrip("/").rsplit("/", 1)[-1] for prefix in listed["common_prefixes"])
+        found += [Table(lake, zone, name) for name in names if _is_table(store, zone, name)]
+    return found
+
+
+def _is_table(store: Any, zone: Zone, name: str) -> bool:
+    return bool(store.list_with_delimiter(f"{zone}/{name}/_delta_log/")["objects"])
+
+
+def after_window(lake: Lake, dataset: str, window: Window) -> None:
+    """Join the small files that following an hour has left in its day."""
+    day = [("year", "=", str(window.start.year)), ("month", "=", str(window.start.month))]
+    if "day" in lake.partition_columns:
+        day.append(("day", "=", str(window.start.day)))
+    for zone, name in (("raw", dataset), ("processed", dataset), _LEDGER):
+        Table(lake, zone, name).compact(day)  # type: ignore[arg-type]
+
+
+def compact(lake: Lake, only: list[Table] | None = None) -> list[Compacted]:
+    """Join the small files of every table, and write a checkpoint."""
+    done = []
+    for table in only or tables(lake):
+        told = table.compact()
+        table.checkpoint()
+        removed, added = int(told.get("numFilesRemoved", 0)), int(told.get("numFilesAdded", 0))
+        done.append(Compacted(table.zone, table.name, removed, added))
+    return done

@@ -1,0 +1,139 @@
+"""One window of one dataset: extract, transform, validate, load. Running it again does nothing; being killed loses
+nothing.
+
+The plan with its offsets is recorded first. Each step then looks whether its table has this slice already, so whoever
+comes second, or after a kill, goes on where the first one stopped. The order of the steps is the order in which a
+reader may rely on them: what is in `processed` is in `raw`, and what is `done` is everywhere.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from schoolhouse.errors import SchoolhouseError, UsageError
+from schoolhouse.lake import alerts, extract
+from schoolhouse.lake.clock import Window, now
+from schoolhouse.lake.ledger import LOADED, OPEN, QUARANTINED, Done, Ledger, Plan, Standing, capped
+from schoolhouse.lake.topics import TOPICS, Topic, topic_of
+from schoolhouse.lake.work import Work
+
+if TYPE_CHECKING:
+    from schoolhouse.lake.zones import Lake
+
+log = logging.getLogger(__name__)
+
+ALREADY: Final = "already"  # what `Outcome.did` says of a window that needed nothing
+DID: Final = "loaded"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to. `did` is `already` when there was nothing to do."""
+
+    dataset: str
+    window: Window
+    did: str
+    state: str
+    done: Done
+
+
+def datasets() -> list[str]:
+    """The datasets that come from topics, in the order in which a window loads them."""
+    return [topic.dataset for topic in TOPICS.values()]
+
+
+def run(lake: Lake, dataset: str, window: Window, *, again: bool = False) -> Outcome:
+    """Load a window of a dataset, or what of it is not loaded yet.
+
+    Args:
+        lake: where to.
+        dataset: which; its topic is read.
+        window: the hour. While it is under way, what is there is loaded, and the window stays open.
+        again: work on a window that is loaded or quarantined once more, from its raw rows.
+
+    Raises:
+        UsageError: the hour has not begun, or there is nothing to work on again.
+        LakeError: Kafka, a table or the storage failed. Run it again: it continues.
+    """
+    topic = _topic(dataset)
+    if window.start > now():
+        raise UsageError(f"The window {window} has not begun.")
+    ledger = Ledger(lake)
+    standing = ledger.standing(dataset, window)
+    if standing.state in {LOADED, QUARANTINED} and not standing.is_under_way and not again:
+        return Outcome(dataset, window, ALREADY, standing.state, Done(state=standing.state))
+    plan = _plan(lake, ledger, topic, window, standing, again=again)
+    if plan is None:
+        return Outcome(dataset, window, ALREADY, standing.state, Done(state=standing.state))
+    return _work(lake, ledger, topic, plan)
+
+
+def _topic(dataset: str) -> Topic:
+    if (topic := topic_of(dataset)) is None:
+        raise UsageError(f"No topic becomes the dataset {dataset!r}.", hint=f"There are {', '.join(datasets())}.")
+    return topic
+
+
+def _plan(lake: Lake, ledger: Ledger, topic: Topic, window: Window, standing: Standing, *, again: bool) -> Plan | None:
+    """The slice to work on: the one that is under way, or a new one; None when an open window has nothing new."""
+    if standing.is_under_way and standing.plan is not None:
+        return standing.plan
+    if again:
+        if standing.plan is None:
+            raise UsageError(
+                f"The window {window} of {topic.dataset} was never loaded.", hint="Run it without --again."
+            )
+        last = standing.plan
+        return ledger.plan(replace(last, number=last.number + 1, mode="again", closes=standing.state != OPEN))
+    closes = now() >= window.end + timedelta(seconds=lake.settings.lake_grace_seconds)
+    spans = capped(extract.plan(lake.settings, topic.name, window, standing.known), standing.ceiling)
+    if not closes and not any(span.count or span.expired for span in spans):
+        return None
+    return ledger.plan(Plan(topic.dataset, window, standing.number + 1, "add", closes, spans))
+
+
+def _work(lake: Lake, ledger: Ledger, topic: Topic, plan: Plan) -> Outcome:
+    with _staging(lake, plan) as directory:
+        work = Work(lake, topic, plan, directory)
+        try:
+            done = work.run()
+            ledger.done(plan, done)
+        except SchoolhouseError as error:
+            work.done.error = f"{error.code}: {error.message}"
+            work.done.state = "failed"
+            alerts.window_failed(lake.settings, plan, error)
+            _remember_failure(ledger, plan, work.done)
+            raise
+    log.info(
+        "loaded a window",
+        extra={"dataset": plan.dataset, "window": str(plan.window), "rows": done.rows, "state": done.state},
+    )
+    alerts.window_done(lake.settings, plan, done)
+    return Outcome(plan.dataset, plan.window, DID, done.state, done)
+
+
+def _remember_failure(ledger: Ledger, plan: Plan, done: Done) -> None:
+    try:
+        ledger.failed(plan, done)
+    except SchoolhouseError:
+        log.warning("the failure could not be recorded", extra={"dataset": plan.dataset, "window": str(plan.window)})
+
+
+@contextmanager
+def _staging(lake: Lake, plan: Plan) -> Iterator[Path]:
+    """A directory for the slice's files, gone afterwards."""
+    root = lake.settings.staging_dir
+    root.mkdir(parents=True, exist_ok=True)
+    directory = Path(tempfile.mkdtemp(prefix=f"{plan.dataset}-{plan.window}-", dir=root))
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,33 @@
+// What htmx leaves to us: trying again, and saying in the panel what kept it from arriving.
+function say(place, text) {
+  const note = document.createElement("div");
+  note.className = "chart chart-problem";
+  note.dataset.state = "error";
+  note.setAttribute("role", "alert");
+  const words = document.createElement("div");
+  words.className = "chart-note";
+  const line = document.createElement("p");
+  line.textContent = text;
+  const again = document.createElement("button");
+  again.type = "button";
+  again.dataset.again = "";
+  again.textContent = "Try again";
+  const box = document.createElement("div");
+  box.append(line, again);
+  words.append(box);
+  note.append(words);
+  place.replaceChildren(note);
+}
+
+document.addEventListener("click", (event) => {
+  const slot = event.target.closest?.("[data-again]")?.closest("[hx-get]");
+  if (slot) window.htmx.ajax("GET", slot.getAttribute("hx-get"), { target: slot, swap: "innerHTML" });
+});
+document.addEventListener("htmx:responseError", (event) => {
+  const { status } = event.detail.xhr;
+  if (status === 401) location.reload(); // the server leads to the sign-in
+  else if (status === 403) say(event.detail.target, "You may not see this.");
+});
+for (const name of ["htmx:sendError", "htmx:timeout"]) {
+  document.addEventListener(name, (event) => say(event.detail.target, "The server did not answer."));
+}

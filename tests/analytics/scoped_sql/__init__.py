@@ -1,0 +1,1 @@
+"""Tests of schoolhouse.analytics.scoped_sql."""

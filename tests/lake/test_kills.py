@@ -1,0 +1,76 @@
+"""The lake equals the truth when runners are killed at any moment, or run beside one another."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from schoolhouse.lake import window
+from schoolhouse.lake.clock import Window
+from schoolhouse.lake.tables import Table
+from schoolhouse.lake.zones import Lake
+from tests.lake.broker import HOUR, START, Broker, attempts, messages
+from tests.lake.truth import must_hold
+
+KILLS = 20
+WINDOWS = 6
+
+
+def _start(lake: Lake, hour: int) -> subprocess.Popen[bytes]:
+    environment = {
+        **os.environ,
+        "SCHOOLHOUSE_DATA_DIR": str(lake.settings.data_dir),
+        "KAFKA_BOOTSTRAP_SERVERS": lake.settings.kafka_bootstrap_servers,
+    }
+    program = str(Path(sys.executable).with_name("schoolhouse"))
+    command = [program, "lake", "run", "--window", str(Window(START + hour * HOUR)), "--dataset", "user_attempts"]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+@pytest.mark.slow
+def test_killed_at_twenty_random_moments_the_lake_equals_the_truth(broker: Broker, lake: Lake) -> None:
+    events = [event for hour in range(WINDOWS) for event in attempts(500, START + hour * HOUR, first=500 * hour)]
+    copies = random.Random(1).sample(events, 100)
+    broker.send("user.attempts", messages(events + copies))
+    began = time.monotonic()
+    assert _start(lake, 0).wait(timeout=120) == 0
+    usual = time.monotonic() - began
+
+    chance, kills, hour = random.Random(7), 0, 1
+    while kills < KILLS:
+        runner = _start(lake, min(hour, WINDOWS - 1))
+        try:
+            runner.wait(timeout=chance.uniform(0.5, 1.0) * usual)  # starting up takes the first half
+        except subprocess.TimeoutExpired:
+            runner.kill()
+            runner.wait()
+            kills += 1
+        else:
+            hour += 1
+        if kills % 5 == 4:
+            hour += 1  # leave a window unfinished behind, and come back to it at the end
+
+    for one in range(WINDOWS):
+        window.run(lake, "user_attempts", Window(START + one * HOUR))
+    must_hold(lake, events)
+    raw = Table(lake, "raw", "user_attempts").scan()
+    assert raw is not None
+    found = raw.select("kafka_partition", "kafka_offset").collect()
+    assert found.n_unique() == found.height == len(events) + len(copies)
+
+
+@pytest.mark.slow
+def test_processes_on_the_same_windows_load_each_once(broker: Broker, lake: Lake) -> None:
+    events = [event for hour in range(2) for event in attempts(500, START + hour * HOUR, first=500 * hour)]
+    broker.send("user.attempts", messages(events))
+
+    runners = [_start(lake, hour) for hour in (0, 1, 0, 1)]
+
+    assert [runner.wait(timeout=180) for runner in runners] == [0, 0, 0, 0]
+    must_hold(lake, events)
