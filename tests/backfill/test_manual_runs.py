@@ -137,7 +137,7 @@ def test_attempts_end_and_a_retry_goes_on_behind_the_last_chunk(
     made = lab.create("manual", s3_pattern=pattern(lab), chunk_size=2, max_attempts=1)
     worker = Worker(away.engine, away.settings, threads=1)
     worker.start()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while read_run(lab.engine, "manual", made["id"])["status"] != "failed" and time.monotonic() < deadline:
         time.sleep(0.1)
     worker.stop()
