@@ -38,20 +38,20 @@ def keys_of(put: Put, *, count: int, section: int = 1, lines: int = 3, start: in
 
 @pytest.mark.parametrize("form", ["CSV", "Parquet", "ORC"])
 def test_what_an_inventory_lists_is_loaded(
-    lab: Lab, put: Put, put_inventory: Put, warehouse: Warehouse, form: str
+    lab: Lab, put: Put, put_inventory: Put, tables: Warehouse, form: str
 ) -> None:
     keys = keys_of(put, count=7)
     put_inventory([keys[:4], keys[4:]], form=form)
     run = lab.run("inventory", batch_chunk_size=3)
     assert (run["status"], run["error"]) == ("completed", "")
-    assert count_events(warehouse) == 21
+    assert count_events(tables) == 21
     assert (run["total_objects"], run["loaded_objects"], run["rows_written"]) == (7, 7, 21)
     assert [batch["chunk_sequence"] for batch in run["batches"]] == [2, 1]
 
 
 @server_only
 def test_filters_leave_out_other_times_sections_prefixes_and_endings(
-    lab: Lab, put: Put, put_inventory: Put, warehouse: Warehouse
+    lab: Lab, put: Put, put_inventory: Put, tables: Warehouse
 ) -> None:
     keys = keys_of(put, count=10) + keys_of(put, count=10, section=2, start=50)
     for other in (
@@ -70,21 +70,21 @@ def test_filters_leave_out_other_times_sections_prefixes_and_endings(
         key_prefix="section/",
     )
     assert (run["status"], run["loaded_objects"], run["filtered_objects"]) == ("completed", 3, 20)
-    assert count_events(warehouse, "section_id = 1") == count_events(warehouse) == 9
+    assert count_events(tables, "section_id = 1") == count_events(tables) == 9
     assert lab.run("inventory")["loaded_objects"] == 19  # the rest, and what names no time
 
 
 @server_only
 @pytest.mark.parametrize("form", ["CSV", "Parquet", "ORC"])
 def test_an_inventory_without_sizes_and_etags_asks_s3(
-    lab: Lab, put: Put, put_inventory: Put, warehouse: Warehouse, form: str
+    lab: Lab, put: Put, put_inventory: Put, tables: Warehouse, form: str
 ) -> None:
     keys = keys_of(put, count=3)
     put("section/1/video/empty.jsonl", b"")
     put_inventory([[*keys, "section/1/video/empty.jsonl", "section/1/video/gone.jsonl"]], form=form, has_etags=False)
     run = lab.run("inventory")
     assert (run["loaded_objects"], run["empty_objects"], run["failed_objects"]) == (3, 1, 1)
-    assert count_events(warehouse) == 9
+    assert count_events(tables) == 9
     assert lab.run("inventory")["skipped_objects"] == 3
 
 
@@ -117,18 +117,18 @@ def test_the_newest_manifest_of_a_day_is_taken(lab: Lab, put: Put, put_inventory
 
 
 @server_only
-def test_a_dry_run_estimates_and_makes_no_batches(lab: Lab, put: Put, put_inventory: Put, warehouse: Warehouse) -> None:
+def test_a_dry_run_estimates_and_makes_no_batches(lab: Lab, put: Put, put_inventory: Put, tables: Warehouse) -> None:
     put_inventory([keys_of(put, count=8)[:5], keys_of(put, count=8)[5:]])
     run = lab.run("inventory", dry_run=True, batch_chunk_size=3)
     estimate = run["metadata"]["estimate"]
     assert (run["status"], run["batches"]) == ("completed", [])
     assert (estimate["files"], estimate["rows"], estimate["bad_rows"], estimate["chunks"]) == (8, 24, 0, 3)
-    assert count_events(warehouse) == 0
+    assert count_events(tables) == 0
 
 
 @server_only
 def test_pause_and_resume_go_on_behind_the_last_chunk(
-    lab: Lab, put: Put, put_inventory: Put, warehouse: Warehouse
+    lab: Lab, put: Put, put_inventory: Put, tables: Warehouse
 ) -> None:
     put_inventory([keys_of(put, count=12)])
     made = lab.create("inventory", batch_chunk_size=1)
@@ -143,9 +143,9 @@ def test_pause_and_resume_go_on_behind_the_last_chunk(
         wait_until(
             lambda: all(b["status"] != "running" for b in read_run(lab.engine, "inventory", made["id"])["batches"])
         )
-        before = count_events(warehouse)
+        before = count_events(tables)
         time.sleep(0.3)
-        assert count_events(warehouse) == before
+        assert count_events(tables) == before
         act_on_run(lab.engine, "inventory", made["id"], "resume")
     wait_until(lambda: read_run(lab.engine, "inventory", made["id"])["status"] == "completed")
     worker.stop()
@@ -155,12 +155,12 @@ def test_pause_and_resume_go_on_behind_the_last_chunk(
     with lab.engine.connect() as connection:
         logs = page_of_logs(connection, "inventory", made["id"], limit=200)
     assert sorted(log["chunk_index"] for log in logs) == list(range(1, 13))
-    assert count_events(warehouse) == 36
+    assert count_events(tables) == 36
 
 
 @server_only
 def test_a_failed_batch_is_retried_and_the_others_go_on(
-    lab: Lab, put: Put, put_inventory: Put, aws: Aws, bucket: str, warehouse: Warehouse
+    lab: Lab, put: Put, put_inventory: Put, aws: Aws, bucket: str, tables: Warehouse
 ) -> None:
     keys = keys_of(put, count=6)
     put_inventory([keys[:2], keys[2:4], keys[4:]])
@@ -180,7 +180,7 @@ def test_a_failed_batch_is_retried_and_the_others_go_on(
     lab.work()
     run = read_run(lab.engine, "inventory", made["id"])
     assert (run["status"], run["loaded_objects"], run["failed_batches"]) == ("completed", 6, 0)
-    assert count_events(warehouse) == 18
+    assert count_events(tables) == 18
 
 
 @server_only

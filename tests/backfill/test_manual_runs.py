@@ -42,7 +42,7 @@ def logs_of(lab: Lab, run: dict[str, Any]) -> list[dict[str, Any]]:
         return page_of_logs(connection, "manual", run["id"], limit=200)
 
 
-def test_every_object_is_loaded_or_told_of(lab: Lab, put: Put, warehouse: Warehouse) -> None:
+def test_every_object_is_loaded_or_told_of(lab: Lab, put: Put, tables: Warehouse) -> None:
     for number in range(6):
         put(f"section/1/video/{number}.jsonl", statements(number * 3))
     put("section/1/video/empty.jsonl", b"")
@@ -53,7 +53,7 @@ def test_every_object_is_loaded_or_told_of(lab: Lab, put: Put, warehouse: Wareho
     assert (run["total_objects"], run["processed_objects"]) == (9, 9)
     assert (run["loaded_objects"], run["empty_objects"], run["failed_objects"]) == (7, 1, 1)
     assert (run["rows_written"], run["rows_rejected"]) == (21, 2)
-    assert count_events(warehouse) == 21
+    assert count_events(tables) == 21
     told = {failure["source"].rpartition("/")[2]: failure for log in logs_of(lab, run) for failure in log["failures"]}
     assert set(told) == {"empty.jsonl", "torn.jsonl.gz"}
     assert "inflate" in told["torn.jsonl.gz"]["reason"]
@@ -62,13 +62,13 @@ def test_every_object_is_loaded_or_told_of(lab: Lab, put: Put, warehouse: Wareho
     assert (again["skipped_objects"], again["loaded_objects"], again["empty_objects"]) == (7, 0, 1)
     forced = lab.run("manual", s3_pattern=pattern(lab, "section/**/*.jsonl"), force=True)
     assert (forced["loaded_objects"], forced["rows_new"]) == (7, 0)
-    assert count_events(warehouse) == 21
+    assert count_events(tables) == 21
 
 
 @server_only
 @pytest.mark.parametrize("reader", ["native", "parquet"])
 @pytest.mark.parametrize("form", ["lines", "JSONAsString", "JSONEachRow", "parquet"])
-def test_formats_and_compressions(lab: Lab, put: Put, warehouse: Warehouse, form: str, reader: str) -> None:
+def test_formats_and_compressions(lab: Lab, put: Put, tables: Warehouse, form: str, reader: str) -> None:
     if form == "parquet":
         sink = io.BytesIO()
         parquet.write_table(pa.table({"line": [json.dumps(each) for each in statements(0, 9)], "n": [1] * 9}), sink)
@@ -83,22 +83,22 @@ def test_formats_and_compressions(lab: Lab, put: Put, warehouse: Warehouse, form
     lab = replace(lab, settings=lab.settings.model_copy(update={"etl_reader": reader}))
     run = lab.run("manual", s3_pattern=pattern(lab, "a/*"), format=form)
     assert (run["status"], run["failed_objects"]) == ("completed", 0)
-    assert count_events(warehouse) == (9 if form in {"lines", "parquet"} else 15)
+    assert count_events(tables) == (9 if form in {"lines", "parquet"} else 15)
 
 
-def test_local_files_are_loaded_once(lab: Lab, tmp_path: Path, warehouse: Warehouse) -> None:
+def test_local_files_are_loaded_once(lab: Lab, tmp_path: Path, tables: Warehouse) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "a.jsonl.gz").write_bytes(gzip.compress(jsonl(statements(0))))
     (tmp_path / "b.jsonl").write_bytes(jsonl(statements(3)))
     run = lab.run("manual", s3_pattern=f"{tmp_path}/**/*.jsonl*")
     assert (run["status"], run["loaded_objects"]) == ("completed", 2)
-    assert count_events(warehouse) == 6
+    assert count_events(tables) == 6
     (tmp_path / "b.jsonl").write_bytes(jsonl(statements(3, 4)))
     again = lab.run("manual", s3_pattern=f"{tmp_path}/**/*.jsonl*")
     assert (again["skipped_objects"], again["loaded_objects"], again["rows_new"]) == (1, 1, 1)
 
 
-def test_a_dry_run_tells_what_a_run_would_do_and_does_nothing(lab: Lab, put: Put, warehouse: Warehouse) -> None:
+def test_a_dry_run_tells_what_a_run_would_do_and_does_nothing(lab: Lab, put: Put, tables: Warehouse) -> None:
     for number in range(12):
         put(f"section/1/video/{number:02}.jsonl", jsonl(statements(number * 4, 4)) + b"\nno statement")
     lab.run("manual", s3_pattern=pattern(lab, "section/1/video/00.jsonl"))
@@ -110,11 +110,11 @@ def test_a_dry_run_tells_what_a_run_would_do_and_does_nothing(lab: Lab, put: Put
     assert estimate["bad_reasons"] == {"not_json": 8}
     assert estimate["seconds"] > 0
     assert run["rows_written"] == 0
-    assert count_events(warehouse) == 4
+    assert count_events(tables) == 4
 
 
 @server_only
-def test_the_live_path_and_a_run_count_once(lab: Lab, put: Put, warehouse: Warehouse, bucket: str) -> None:
+def test_the_live_path_and_a_run_count_once(lab: Lab, put: Put, tables: Warehouse, bucket: str) -> None:
     keys = [f"section/1/video/2024-01-01T12-00-0{number}Z_b.jsonl" for number in range(3)]
     for number, key in enumerate(keys):
         put(key, statements(number * 3))
@@ -124,12 +124,12 @@ def test_the_live_path_and_a_run_count_once(lab: Lab, put: Put, warehouse: Wareh
     assert (run["skipped_objects"], run["loaded_objects"]) == (2, 1)
     with Handler(lab.settings, who="tests") as handler:
         handler.handle(notification(bucket, *keys))
-    assert count_events(warehouse) == 9
+    assert count_events(tables) == 9
 
 
 @server_only
 def test_attempts_end_and_a_retry_goes_on_behind_the_last_chunk(
-    lab: Lab, put: Put, warehouse: Warehouse, refused_port: int
+    lab: Lab, put: Put, tables: Warehouse, refused_port: int
 ) -> None:
     for number in range(4):
         put(f"section/1/video/{number}.jsonl", statements(number * 3))
@@ -137,7 +137,7 @@ def test_attempts_end_and_a_retry_goes_on_behind_the_last_chunk(
     made = lab.create("manual", s3_pattern=pattern(lab), chunk_size=2, max_attempts=1)
     worker = Worker(away.engine, away.settings, threads=1)
     worker.start()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while read_run(lab.engine, "manual", made["id"])["status"] != "failed" and time.monotonic() < deadline:
         time.sleep(0.1)
     worker.stop()
@@ -150,10 +150,10 @@ def test_attempts_end_and_a_retry_goes_on_behind_the_last_chunk(
     lab.work()
     run = read_run(lab.engine, "manual", made["id"])
     assert (run["status"], run["loaded_objects"], run["chunk_sequence"]) == ("completed", 4, 2)
-    assert count_events(warehouse) == 12
+    assert count_events(tables) == 12
 
 
-def test_a_cancel_kills_the_insert_and_its_rows_are_counted(lab: Lab, put: Put, warehouse: Warehouse) -> None:
+def test_a_cancel_kills_the_insert_and_its_rows_are_counted(lab: Lab, put: Put, tables: Warehouse) -> None:
     body = jsonl(statements(0, 20_000))
     for number in range(12):
         put(f"section/1/video/{number:02}.jsonl", body.replace(b"campus.example", b"campus%02d.example" % number))
@@ -169,11 +169,11 @@ def test_a_cancel_kills_the_insert_and_its_rows_are_counted(lab: Lab, put: Put, 
     run = read_run(lab.engine, "manual", made["id"])
     assert run["status"] == "cancelled"
     assert [log["status"] for log in logs_of(lab, run)] == ["cancelled"]
-    stood = int(warehouse.ask("SELECT count() FROM raw_events", why="tests").value())
+    stood = int(tables.ask("SELECT count() FROM raw_events", why="tests").value())
     assert stood < 240_000
     assert run["rows_written"] == stood
     running = "SELECT count() FROM system.processes WHERE query_kind = 'Insert' AND query LIKE '%INTO ingest%'"
-    assert warehouse.ask(running, why="tests").value() == 0
+    assert tables.ask(running, why="tests").value() == 0
 
 
 @server_only
@@ -185,11 +185,11 @@ def test_what_is_wrong_with_the_house_fails_the_run_and_no_object(lab: Lab, put:
 
 
 @server_only
-def test_settings_and_options_reach_the_insert(lab: Lab, put: Put, warehouse: Warehouse) -> None:
+def test_settings_and_options_reach_the_insert(lab: Lab, put: Put, tables: Warehouse) -> None:
     put("section/1/video/0.jsonl", statements(0))
     values = {"clickhouse_settings": {"max_threads": 1, "max_insert_threads": 1}, "options": {"wait_end_of_query": "1"}}
     assert lab.run("manual", s3_pattern=pattern(lab), **values)["status"] == "completed"
     tight = {"clickhouse_settings": {"max_memory_usage": 1000}}
     run = lab.run("manual", s3_pattern=pattern(lab), force=True, **tight)
     assert run["failed_objects"] == 1
-    assert count_events(warehouse) == 3
+    assert count_events(tables) == 3

@@ -127,13 +127,13 @@ def wait_for_end(lab: Lab, run: dict[str, Any], kind: Any = "inventory", *, seco
 
 
 def test_two_worker_processes_share_a_run(
-    shared: Lab, crew: Crew, put: Put, put_inventory: Put, warehouse: Warehouse
+    shared: Lab, crew: Crew, put: Put, put_inventory: Put, tables: Warehouse
 ) -> None:
     keys = archive(put, 24)
     put_inventory([keys[:12], keys[12:]])
     run = wait_for_end(shared, shared.create("inventory", max_simultaneous_batches=2, batch_chunk_size=2))
     assert (run["status"], run["loaded_objects"], run["rows_new"]) == ("completed", 24, 120)
-    assert count_events(warehouse) == 120
+    assert count_events(tables) == 120
     with shared.engine.connect() as connection:
         logs = page_of_logs(connection, "inventory", run["id"], limit=200)
     assert len({log["worker"] for log in logs}) == 2
@@ -141,7 +141,7 @@ def test_two_worker_processes_share_a_run(
 
 @pytest.mark.slow
 def test_workers_killed_at_random_lose_nothing_and_count_nothing_twice(
-    shared: Lab, crew: Crew, put: Put, put_inventory: Put, warehouse: Warehouse
+    shared: Lab, crew: Crew, put: Put, put_inventory: Put, tables: Warehouse
 ) -> None:
     keys = archive(put, 80)
     put_inventory([keys[start : start + 20] for start in range(0, 80, 20)])
@@ -159,7 +159,7 @@ def test_workers_killed_at_random_lose_nothing_and_count_nothing_twice(
         kills += 1
     run = wait_for_end(shared, made)
     assert (run["status"], run["error"]) == ("completed", "")
-    assert count_events(warehouse) == 400
+    assert count_events(tables) == 400
     assert run["loaded_objects"] + run["skipped_objects"] == 80
     assert (run["skipped_objects"], run["failed_objects"], run["empty_objects"]) == (0, 0, 0)
     with shared.engine.connect() as connection:
@@ -236,7 +236,7 @@ def test_clickhouse_and_s3_that_are_killed_and_come_back_are_waited_for(
 
 @pytest.mark.slow
 def test_of_a_thousand_files_every_one_is_accounted_for(
-    shared: Lab, crew: Crew, put: Put, put_inventory: Put, warehouse: Warehouse, aws: Aws, bucket: str
+    shared: Lab, crew: Crew, put: Put, put_inventory: Put, tables: Warehouse, aws: Aws, bucket: str
 ) -> None:
     import gzip
 
@@ -271,7 +271,7 @@ def test_of_a_thousand_files_every_one_is_accounted_for(
     assert run["failed_objects"] == len(keys_of["gone"]) + len(keys_of["torn"])
     assert run["loaded_objects"] == 1000 - run["empty_objects"] - run["failed_objects"]
     assert (run["rows_written"], run["rows_rejected"]) == (rows, len(keys_of["half"]))
-    assert count_events(warehouse) == rows
+    assert count_events(tables) == rows
     with shared.engine.connect() as connection:
         logs = page_of_logs(connection, "inventory", run["id"], limit=200)
     told = {failure["source"]: failure for log in logs for failure in log["failures"]}
@@ -282,7 +282,7 @@ def test_of_a_thousand_files_every_one_is_accounted_for(
 
 @pytest.mark.slow
 def test_the_apps_database_may_crash_in_the_middle(
-    shared: Lab, crew: Crew, put: Put, put_inventory: Put, warehouse: Warehouse
+    shared: Lab, crew: Crew, put: Put, put_inventory: Put, tables: Warehouse
 ) -> None:
     keys = archive(put, 40)
     put_inventory([keys])
@@ -297,5 +297,5 @@ def test_the_apps_database_may_crash_in_the_middle(
                 os.kill(generator.choice(victims), signal.SIGKILL)
     run = wait_for_end(shared, made)
     assert (run["status"], run["loaded_objects"]) == ("completed", 40)
-    assert count_events(warehouse) == 200
+    assert count_events(tables) == 200
     act_on_run(shared.engine, "inventory", made["id"], "delete")
