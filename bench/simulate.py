@@ -1,4 +1,4 @@
-"""How fast the simulated campus is, against the plain way in the same run.
+"""How fast the simulated campus is, against the plain way in the same run, and how much memory it takes.
 
 The plain way: one dict a statement, json.dumps, a row of CSV, gzip level 9, one thread. Each figure of ours contains
 the model of behaviour, the start of the worker processes and the truth; the plain way only draws at random.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import os
+import re
 import resource
 import subprocess
 import sys
@@ -21,7 +23,12 @@ from random import Random
 
 PLAIN_STATEMENTS = 30_000
 OUR_STATEMENTS = 2_000_000
+WAREHOUSE_STATEMENTS = 300_000
+WAREHOUSE_PROMISED = 60_000  # statements a second into the embedded engine, generation included
+MEMORY_STATEMENTS = (1_000_000, 10_000_000)  # the larger must need no more than the smaller
 ROUNDS = 2  # the best of each counts, since other work disturbs
+SCHOOLHOUSE = str(Path(sys.executable).with_name("schoolhouse"))
+STATEMENTS = [SCHOOLHOUSE, "simulate", "statements", "--json"]
 PROMISED = {"jsonl.gz": 20, "csv.gz": 20, "jsonl.zst": 30}
 
 
@@ -98,23 +105,75 @@ def main() -> None:
                     f"{line['bytes'] / 1e6:,.0f} MB"
                 )
                 out.unlink()
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        print(f"simulate: the largest of its processes used {peak:,.0f} MB")
+        bench_warehouse(directory)
+        bench_memory(directory)
+
+
+def bench_warehouse(directory: Path) -> None:
+    """Open edX statements into a new embedded warehouse."""
+    environment = {**os.environ, "SCHOOLHOUSE_DATA_DIR": str(directory / "data"), "CLICKHOUSE_HOST": ""}
+    subprocess.run([SCHOOLHOUSE, "warehouse", "setup"], check=True, capture_output=True, env=environment)
+    words = ["--into-warehouse", "--statements", str(WAREHOUSE_STATEMENTS), "--out", str(directory / "loaded")]
+    made = _watched([*STATEMENTS, "--dialect", "openedx", *words], environment)
+    rate = made["statements_per_second"]
+    verdict = "kept" if rate >= WAREHOUSE_PROMISED else "MISSED"
+    print(
+        f"simulate: openedx into the embedded warehouse: {rate:,.0f}/s (promised {WAREHOUSE_PROMISED:,}: {verdict}), "
+        f"{made['peak_mb']:,.0f} MB"
+    )
+
+
+def bench_memory(directory: Path) -> None:
+    """The most memory that all processes of a run hold at one time, for a run and for one ten times as large."""
+    peaks = []
+    for statements in MEMORY_STATEMENTS:
+        out = directory / "memory.jsonl.gz"
+        words = ["--statements", str(statements), "--learners", "2000", "--days", "365", "--out", str(out)]
+        made = _watched([*STATEMENTS, *words], dict(os.environ))
+        peaks.append(made["peak_mb"])
+        print(f"simulate: {statements:,} statements as jsonl.gz: {made['peak_mb']:,.0f} MB in all processes")
+        out.unlink()
+    print(f"simulate: ten times the statements take {peaks[1] / peaks[0]:.2f} times the memory")
 
 
 def _run(dialect: str, form: str, out: Path) -> dict[str, float]:
-    command = [
-        str(Path(sys.executable).with_name("schoolhouse")),
-        "simulate",
-        "statements",
-        "--dialect",
-        dialect,
-        "--json",
-    ]
+    command = [*STATEMENTS, "--dialect", dialect]
     command += ["--statements", str(OUR_STATEMENTS), "--format", form, "--out", str(out)]
     before = _children_seconds()
     answer: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     return answer | {"cpu_rate": OUR_STATEMENTS / (_children_seconds() - before)}
+
+
+def _watched(command: list[str], environment: dict[str, str]) -> dict[str, float]:
+    """What a command prints, and the most memory that it and its children held at one time."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
+        peak = 0
+        while process.poll() is None:
+            peak = max(peak, sum(_proportional_kb(pid) for pid in _family(process.pid)))
+            time.sleep(0.1)
+        assert process.stdout is not None
+        if process.returncode:
+            raise SystemExit(f"{command} failed")
+        answer: dict[str, float] = json.loads(process.stdout.read())
+    return answer | {"peak_mb": peak / 1024}
+
+
+def _family(pid: int) -> list[int]:
+    """A process and those below it."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
+    return [pid, *(other for child in children for other in _family(int(child)))]
+
+
+def _proportional_kb(pid: int) -> int:
+    """Memory of a process; what it shares counts in parts."""
+    try:
+        found = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)
+    except OSError:
+        return 0
+    return int(found[1]) if found else 0
 
 
 def _children_seconds() -> float:

@@ -23,6 +23,7 @@ from schoolhouse.backfill.runs import create_run, read_run
 from schoolhouse.backfill.worker import Worker
 from schoolhouse.database import open_database
 from schoolhouse.settings import Settings
+from schoolhouse.warehouse.connection import Warehouse
 from tests.ministack import Aws
 
 INVENTORY = "inventories/daily"
@@ -50,6 +51,12 @@ class Lab:
         made = self.create(kind, **values)
         self.work()
         return read_run(self.engine, kind, made["id"])
+
+
+@pytest.fixture
+def warehouse(tables: Warehouse) -> Warehouse:
+    """The migrated warehouse that the runs load into."""
+    return tables
 
 
 @pytest.fixture

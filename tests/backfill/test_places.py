@@ -70,6 +70,7 @@ def test_other_hosts_and_directories_are_refused(settings: Settings, address: st
         "s3://",
         "s3://bucket",
         "s3:///key",
+        "https://store.example/b/k?X-Amz-Signature=s3cret",
         "https://user:s3cret@store.example/b/k",
         "",
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import pytest
 from typer.testing import CliRunner
 
 from schoolhouse.cli import app
-from schoolhouse.lake import fitted, window
+from schoolhouse.lake import fitted, reports, window
 from schoolhouse.lake.clock import Window
+from schoolhouse.lake.ledger import Ledger
 from schoolhouse.lake.models.parameters import Parameters
 from schoolhouse.lake.quality import validate
 from schoolhouse.lake.tables import Table
@@ -92,6 +94,18 @@ def test_what_a_sound_platform_sends_is_of_good_quality(loaded: tuple[Lake, dict
     wrong = {result.check.name: result.status for result in report.results if result.status not in {"ok", "info"}}
     assert wrong == {}
     assert report.score > 99
+
+
+def test_a_window_is_judged_by_its_size_once_it_is_whole(loaded: tuple[Lake, dict[str, Any]]) -> None:
+    lake, _ = loaded
+    ledger = Ledger(lake)
+    first = Window(rows(lake, "user_attempts")["window_start"].min())
+    plan = ledger.last_plan("user_attempts", first)
+    assert plan is not None
+    here = rows(lake, "user_attempts").filter(pl.col("window_start") == first.start).height
+    assert reports.earlier_rows(ledger, plan) == 0
+    assert reports.earlier_rows(ledger, replace(plan, number=plan.number + 1)) == here > 0
+    assert reports.earlier_rows(ledger, replace(plan, number=plan.number + 1, mode="again")) == 0
 
 
 def test_states_go_on_from_window_to_window(loaded: tuple[Lake, dict[str, Any]]) -> None:

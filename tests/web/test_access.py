@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -166,3 +168,48 @@ def test_the_first_account_closes_the_door_at_once(own_site: Site) -> None:
     assert own_site.get("/api/sections").status == 200
     add_person(own_site.app.state.schoolhouse.database.engine, NewAccount("root", "admin", PASSWORD))
     assert own_site.get("/api/sections").status == 401
+
+
+# What anybody may ask: is the server there, what does the API look like, and the way in.
+OPEN_TO_ALL = ("/healthz", "/readyz", "/static/", "/sign-in", "/sign-out", "/xAPI/", "/api/openapi.json")
+
+
+def _routes(site: Site) -> list[tuple[str, str]]:
+    """Every route as (method, path), with a foreign section in the place of names."""
+    found = []
+    for route in _flat(site.app.routes):
+        path = re.sub(r"\{slug[^}]*\}", "43@torus.example", route.path)
+        path = re.sub(r"\{[^}]*\}", "1", path)
+        if not path.startswith(OPEN_TO_ALL):
+            found += [(method, path) for method in sorted(route.methods - {"HEAD", "OPTIONS"})]
+    return found
+
+
+def _flat(routes: Any) -> list[Any]:
+    """Routes, also those that stand inside of included routers."""
+    found = []
+    for route in routes:
+        if isinstance(getattr(route, "path", None), str) and getattr(route, "methods", None):
+            found.append(route)
+        else:
+            router = getattr(route, "original_router", None) or getattr(route, "router", None)
+            found += _flat(getattr(router, "routes", []))
+    return found
+
+
+def test_no_route_answers_who_has_not_signed_in(peopled_site: PeopledSite) -> None:
+    routes = _routes(peopled_site.site)
+    assert len(routes) > 30
+    body = b'{"sql": "SELECT 1", "chart": "event_summary"}'  # what the operator's own doors take
+    for method, path in routes:
+        refused = peopled_site.request("", method, path, body, Content_Type="application/json")
+        leads_on = (refused.status, refused.headers.get("location")) == (307, "/")  # an old address of the first page
+        assert refused.status in {401, 403} or leads_on, (method, path)
+
+
+def test_no_route_shows_a_foreign_section_to_an_instructor(peopled_site: PeopledSite) -> None:
+    routes = [(method, path) for method, path in _routes(peopled_site.site) if "43@torus.example" in path]
+    assert len(routes) > 10
+    for method, path in routes:
+        refused = peopled_site.request("ann", method, path, b"{}", Content_Type="application/json")
+        assert refused.status == 403, (method, path)

@@ -15,6 +15,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final, Literal, cast, get_args
 
 from schoolhouse.errors import NotFound
@@ -62,6 +63,7 @@ FILTER_OF: Final[dict[str, str]] = {
     "step": "step",
     "silent_days": "silent_days",
 }
+REFERENCE_MARK: Final = "<!-- written from the folders of the charts -->"
 _BOUND: Final = re.compile(r"\{(\w+):")
 
 
@@ -162,3 +164,25 @@ def _check(chart: Chart) -> None:
         raise ValueError(f"charts/{chart.name}: the question is not scoped by platform and section")
     if wrong := {column.unit for column in chart.columns} - UNITS.keys():
         raise ValueError(f"charts/{chart.name}: unknown units {sorted(wrong)}")
+
+
+def reference() -> str:
+    """The catalogue in Markdown, as `docs/charts.md` holds it."""
+    lines: list[str] = []
+    for category, name in CATEGORIES.items():
+        lines += [f"### {name}", ""]
+        for chart in (chart for chart in catalogue() if chart.category == category):
+            lines += [f"#### {chart.title} (`{chart.name}`)", "", f"*{chart.question}*", "", chart.definition, ""]
+            filters = ", ".join(chart.filters).replace("_", " ")
+            lines += [f"For: {', '.join(chart.scopes)}. Filters: {filters}.", ""]
+            lines += ["| column | unit | meaning |", "| --- | --- | --- |"]
+            lines += [f"| `{column.name}` | {UNITS[column.unit]} | {column.meaning} |" for column in chart.columns]
+            lines += [""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def write_reference(path: str) -> None:
+    """Write the catalogue into the page of documentation that ends with it."""
+    page = Path(path)
+    head = page.read_text(encoding="utf-8").partition(REFERENCE_MARK)[0]
+    page.write_text(f"{head}{REFERENCE_MARK}\n\n{reference()}", encoding="utf-8")

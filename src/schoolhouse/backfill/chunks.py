@@ -323,7 +323,7 @@ class ChunkLoader:
             "query_id": f"{chunk.query_id}_{load.load_id}",
         }
         load.add_select(
-            statement(f"read_objects_by_{way}" if way else "read_objects", _SQL),
+            statement(f"read_objects_by_{way}" if way else "read_objects"),
             {
                 "url": objects_url([source.ref for source in group], settings),
                 "format": _ENGINE_FORMATS[self._spec.format],

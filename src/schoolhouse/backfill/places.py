@@ -21,6 +21,8 @@ from schoolhouse.settings import Settings
 _AWS_HOST: Final = re.compile(
     r"(?:(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\.)?s3[.-](?:dualstack\.)?(?:[a-z]{2}(?:-[a-z]+)+-\d\.)?amazonaws\.com(?:\.cn)?"
 )
+# What a signed address carries; it would stand in the run's row for all to see.
+_SIGNED: Final = re.compile(r"(?i)x-amz-(?:signature|credential|security-token)|awsaccesskeyid|\bsignature=")
 _BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}")
 
 
@@ -49,6 +51,8 @@ def place_of(address: str, settings: Settings) -> Place:
         UsageError: it is no address that we know.
         AccessRefused: its host or directory is not among those allowed.
     """
+    if _SIGNED.search(address):
+        raise UsageError("A signed address is a credential.", hint="Name the object; credentials come from the role.")
     scheme = address.partition("://")[0].lower() if "://" in address else ""
     if scheme in {"", "file"}:
         return _local_place(address.removeprefix("file://"), settings)

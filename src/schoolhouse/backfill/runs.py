@@ -114,7 +114,7 @@ def retry_batch(engine: Engine, run_id: int, batch_id: int) -> dict[str, Any]:
             raise NotFound(f"There is no batch {batch_id} in run {run_id}.")
         now = clock(connection)
         move(connection, "batch", row, Act.RETRY, **_fresh_attempts())
-        move(connection, "inventory", run, Act.RETRY, finished_at=None, notified_at=None, error="")
+        move(connection, "inventory", run, Act.RETRY, finished_at=None, error="", **_untold())
         settle_run(connection, run_id, now)
     return read_run(engine, "inventory", run_id)
 
@@ -152,16 +152,16 @@ def _cancel(connection: Connection, kind: RunKind, row: Any) -> None:
 
 def _retry(connection: Connection, kind: RunKind, row: Any) -> None:
     """Go on where the last completed chunk ended; of an inventory run, every failed batch."""
-    fresh = {"finished_at": None, "notified_at": None, "cancelled_at": None}
+    fresh = {"finished_at": None, "cancelled_at": None, **_untold()}
     if kind == "manual":
-        move(connection, kind, row, Act.RETRY, **_fresh_attempts(), notified_at=None)
+        move(connection, kind, row, Act.RETRY, **_fresh_attempts(), **_untold())
         return
     if row["status"] != State.FAILED:
         raise TransitionRefused(
             f"Run {row['id']} has not failed: it is {row['status']}.", hint="Retry one of its failed batches instead."
         )
     if not has_plan(connection, row["id"]):
-        move(connection, kind, row, Act.AGAIN, **fresh, **_fresh_attempts())
+        move(connection, kind, row, Act.AGAIN, **(fresh | _fresh_attempts()))
         return
     move(connection, kind, row, Act.RETRY, **fresh, error="")
     for batch in _batches(connection, row["id"]):
@@ -177,6 +177,11 @@ def _delete(connection: Connection, kind: RunKind, row: Any) -> None:
             f"Run {row['id']} is {row['status']}: only what has ended is deleted.", hint="Cancel it first."
         )
     connection.execute(delete(TABLES[kind]).where(TABLES[kind].c.id == row["id"]))
+
+
+def _untold() -> dict[str, Any]:
+    """Its next end is told of as its first was."""
+    return {"notified_at": None, "notify_attempts": 0}
 
 
 def _fresh_attempts() -> dict[str, Any]:

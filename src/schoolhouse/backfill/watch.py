@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 _SQL = "schoolhouse.backfill.sql"
 _BEAT_SECONDS = 1.0
+_SHORT_SECONDS = 1.5  # nobody needs to see how far a shorter insert is
 
 
 class Watch:
@@ -38,6 +40,7 @@ class Watch:
         self._must_end = must_end
         self._finished = threading.Event()
         self._query_id = ""
+        self._began = 0.0
         self._order: Order = "go"
         self._ends = False
         self._thread = threading.Thread(target=self._watch, name=f"watch-{lease.kind}-{lease.id}", daemon=True)
@@ -62,6 +65,7 @@ class Watch:
 
     def inserting(self, query_id: str) -> None:
         """An insert with this query id begins ('': none runs any more)."""
+        self._began = time.monotonic()
         self._query_id = query_id
 
     def wait(self, seconds: float) -> None:
@@ -73,16 +77,20 @@ class Watch:
 
     def _watch(self) -> None:
         handle: Warehouse | None = None
+        asked = 0.0
         every = min(_BEAT_SECONDS, self._settings.backfill_lease_seconds / 4)
         while not self._finished.wait(every):
             self._ends = self._ends or self._must_end()
             live = None
             try:
-                if self._query_id:
+                is_long = self._query_id and time.monotonic() - self._began > _SHORT_SECONDS
+                if is_long and time.monotonic() - asked > _SHORT_SECONDS:
                     handle = handle or open_warehouse(self._settings, who="backfill watch")
                     live = self._progress(handle)
+                    asked = time.monotonic()
                 self._beat(live)
-                if self.stops_now and self._query_id and handle:
+                if self.stops_now and self._query_id:
+                    handle = handle or open_warehouse(self._settings, who="backfill watch")
                     handle.run(statement("stop_inserts", _SQL), {"tag": self._query_id}, why="stop an insert")
             except SchoolhouseError as error:  # the insert itself will tell
                 log.debug("no progress is known", extra={"reason": error.message})

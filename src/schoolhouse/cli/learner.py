@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -18,7 +19,9 @@ def learner() -> None:
 
 @app.command()
 def erase(
-    user_id: Annotated[str, typer.Argument(help="The learner's id, as statements name the actor.")],
+    user_id: Annotated[
+        str, typer.Argument(help="The learner's id, as statements name the actor; - reads it from standard input.")
+    ],
     platform: Annotated[
         str, typer.Option("--platform", help="Home page of the account. Needed where several platforms have the id.")
     ] = "",
@@ -31,16 +34,21 @@ def erase(
     """Remove one person's rows from every table, and prove it. It cannot be taken back.
 
     Statements that wait in the upload pipeline are delivered first: run `schoolhouse pipeline drain`. Bundles, S3 and
-    backups are not touched; loading them again would bring the person back.
+    backups are not touched; loading them again would bring the person back. The lake has `schoolhouse lake erase`.
 
-    Example: schoolhouse learner erase 901 --platform https://torus.example
+    Example: schoolhouse learner erase - --platform https://torus.example --yes < id.txt
     """
+    from schoolhouse.accounts.audit import AuditLog
     from schoolhouse.collect.pipeline import pipeline_stats
     from schoolhouse.errors import UsageError, WarehouseError
     from schoolhouse.warehouse.connection import open_warehouse
     from schoolhouse.warehouse.erasure import Learner, as_dicts, erase_learner, find_platforms
 
     settings = console.settings()
+    if user_id == "-":
+        user_id = sys.stdin.readline().strip()
+    if not user_id and not username:
+        raise UsageError("Whom? No id was given.")
     if pipeline_stats(settings).get("held_bytes"):
         raise UsageError("Statements wait in the upload pipeline.", hint="Run `schoolhouse pipeline drain` first.")
     if not yes:
@@ -54,8 +62,6 @@ def erase(
             )
         report = erase_learner(warehouse, Learner(platforms[0], user_id, username))
     with console.database() as engine:
-        from schoolhouse.accounts.audit import AuditLog
-
         AuditLog(engine).did("operator", "erase learner", platforms[0], f"{sum(each.found for each in report)} rows")
     if as_json:
         console.print_json(as_dicts(report))

@@ -36,7 +36,6 @@ from schoolhouse.warehouse.statements import statement
 
 TimeLeft = Callable[[], float]  # seconds until the invocation must have answered
 
-_SQL: Final = "schoolhouse.etl.sql"
 PATTERN: Final = re.compile(r"[*?{}]")  # s3() takes these as patterns, however they are written
 _PIECE_BYTES: Final = 1 << 20
 _GROUP_OBJECTS: Final = 100
@@ -166,8 +165,8 @@ class ObjectLoader:
         name = "read_objects_by_collection" if collection else "read_objects"
         parameters = {"url": objects_url(group, self.settings)} | ({"collection": collection} if collection else {})
         load.add_select(
-            statement(name, _SQL),
-            parameters,
+            statement(name),
+            {"format": "LineAsString", **parameters},
             limits={  # by default the engine tries a dead S3 500 times
                 "s3_retry_attempts": self.settings.s3_max_attempts,
                 "s3_request_timeout_ms": self.settings.s3_read_timeout_seconds * 1000,

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from schoolhouse.lake.quality import QualityReport
     from schoolhouse.lake.zones import Lake
 
-HISTORY_DAYS: Final = 28
+HISTORY_DAYS: Final = 56
 
 
 def history(ledger: Ledger, dataset: str, window: Window) -> pl.DataFrame | None:
-    """Rows by window of the four weeks before: `window_start`, `rows`, `duplicates`, `poison`, `score`."""
+    """Rows by window of the eight weeks before: `window_start`, `rows`, `duplicates`, `poison`, `score`."""
     import polars as pl
 
     found = ledger.rows(window.start - timedelta(days=HISTORY_DAYS), window.start, dataset)
@@ -38,6 +38,16 @@ def history(ledger: Ledger, dataset: str, window: Window) -> pl.DataFrame | None
         )
         .sort("window_start")
     )
+
+
+def earlier_rows(ledger: Ledger, plan: Plan) -> int:
+    """Rows that the slices before this one have put into the window; none count where it replaces them."""
+    import polars as pl
+
+    if plan.mode == "again":
+        return 0
+    found = ledger.rows(plan.window.start, plan.window.end, plan.dataset)
+    return int(found.filter(pl.col("window_slice") < plan.number, kind="done", mode="add")["rows"].sum())
 
 
 def keep(lake: Lake, plan: Plan, report: QualityReport) -> str:

@@ -219,13 +219,15 @@ class Work:
         return fresh, {name: number_in(opened, name) + 1 for name in names}
 
     def _validate(self, rows: pl.DataFrame) -> QualityReport:
-        window = self.plan.window
+        window, ledger = self.plan.window, Ledger(self.lake)
+        closes = self.plan.closes  # a window that is still open is not judged by its size
         report = quality.validate(
             self.plan.dataset,
             rows.select(pl.exclude(list(LOAD_COLUMNS))),
             window_start=window.start,
             window_end=window.end,
-            history=reports.history(Ledger(self.lake), self.plan.dataset, window),
+            history=reports.history(ledger, self.plan.dataset, window) if closes else None,
+            earlier_rows=reports.earlier_rows(ledger, self.plan) if closes else 0,
         )
         self.done.score, self.done.level, self.done.anomalies = report.score, report.level, report.anomalies
         self.done.failures = {level: count for level, count in report.counts.items() if level != "ok" and count}

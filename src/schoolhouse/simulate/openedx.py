@@ -52,6 +52,7 @@ _VERBS: Final = {
 }
 __all__ = ["batches", "tables", "templates"]
 MODES: Final = ("audit", "verified", "honor")
+DURATIONS: Final = tuple(f"PT{n // 60:02d}M{n % 60:02d}S".encode() for n in range(1_300))
 
 
 def course_key(course: Course, section: Section) -> str:
@@ -240,7 +241,7 @@ def tables(plan: Plan, story: Story, random: np.random.Generator) -> dict[str, T
         "at": tenths(),
         "before": tenths(),
         "length": tenths(),
-        "duration": [f"PT{n // 60:02d}M{n % 60:02d}S".encode() for n in range(1_300)],
+        "duration": DURATIONS,
     }
 
 

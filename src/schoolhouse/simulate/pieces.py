@@ -59,12 +59,17 @@ class Lexicon:
         return self._count - 1
 
     def table(self, pieces: Table) -> int:
-        """Add many pieces; the number of the first. Rows and ready arrays hold no quotes and are taken as they are."""
+        """Add many pieces; the number of the first. Rows and ready arrays hold no quotes and are taken as they are.
+
+        A tuple is the same in every chunk, so its array is kept.
+        """
         self._flush()
         if isinstance(pieces, np.ndarray):
             array = _array_of_rows(pieces)
         elif isinstance(pieces, pa.BinaryArray):
             array = pieces
+        elif isinstance(pieces, tuple):
+            array = _kept_array(pieces, self._quoted)
         else:
             array = _array_of_words([self._written(piece) for piece in pieces])
         first = self._count
@@ -88,7 +93,7 @@ class Lexicon:
         return written.replace(b'""', b'"') if self._quoted else written
 
     def _written(self, piece: bytes) -> bytes:
-        return piece.replace(b'"', b'""') if self._quoted else piece
+        return _doubled(piece) if self._quoted else piece
 
     def _flush(self) -> None:
         if self._pending:
@@ -109,6 +114,15 @@ class Template:
             self.parts.append((hole[1] or hole[2]).decode())
             at = hole.end()
         self.parts.append(lexicon.word(written[at:]))
+
+
+def _doubled(piece: bytes) -> bytes:
+    return piece.replace(b'"', b'""')
+
+
+@lru_cache(maxsize=64)
+def _kept_array(words: tuple[bytes, ...], quoted: bool) -> pa.BinaryArray:
+    return _array_of_words([_doubled(word) for word in words] if quoted else words)
 
 
 def _array_of_words(words: Sequence[bytes]) -> pa.BinaryArray:
@@ -150,13 +164,13 @@ def hundredths() -> pa.BinaryArray:
 
 
 @lru_cache(maxsize=4)
-def scores(most: int) -> list[bytes]:
+def scores(most: int) -> tuple[bytes, ...]:
     """Every score of `raw` out of `max`, for `max` up to `most`, at `score_number(raw, max)`."""
-    return [
+    return tuple(
         dumps({"scaled": raw / out_of if out_of else 0.0, "raw": raw, "min": 0, "max": out_of})
         for out_of in range(most + 1)
         for raw in range(out_of + 1)
-    ]
+    )
 
 
 def score_number(raw: Ints, most: Ints) -> Ints:

@@ -7,7 +7,6 @@ registration stand in places that xAPI does not have, object ids end in a stray 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -209,14 +208,20 @@ def _attributions(story: Story, first_enrollment: int) -> list[bytes]:
     section, course = story.chunk.section.number, story.course.number
     if not story.course.has_experiment:
         return [b"[]"]
-    return [b"[]"] + [
-        dumps([attribution(section, course, 601 + 2 * course + number, code, first_enrollment + place)])
-        for place in range(len(story.enrolments.learner))
+    either = [
+        dumps([attribution(section, course, 601 + 2 * course + number, code, _ANY_ENROLLMENT)])
         for number, code in enumerate(CONDITIONS)
+    ]
+    return [b"[]"] + [
+        entry.replace(b"%d" % _ANY_ENROLLMENT, b"%d" % (first_enrollment + place))
+        for place in range(len(story.enrolments.learner))
+        for entry in either
     ]
 
 
 CONDITIONS: Final = ("control", "treatment")
+_ANY_ENROLLMENT: Final = 987_654_321_987  # stands for one until its number is put in
+_ANYBODY: Final = 987_654_321_986
 
 
 def _video(scope: dict[str, Any], act: Act) -> dict[str, Any]:
@@ -253,12 +258,10 @@ def tables(plan: Plan, story: Story, random: np.random.Generator) -> dict[str, T
     first = FIRST_ENROLLMENT + chunk.section.first_place + chunk.first
     learner: list[int] = story.enrolments.learner.tolist()
     session = int(story.visits.session.max(initial=-1)) + 1
-    name: Callable[[int], int | str] = int if plan.quirks else str
+    anybody = _ANYBODY if plan.quirks else str(_ANYBODY)
+    actor = dumps({"objectType": "Agent", "account": {"homePage": plan.host, "name": anybody}})
     return {
-        "actor": [
-            dumps({"objectType": "Agent", "account": {"homePage": plan.host, "name": name(FIRST_USER + who)}})
-            for who in learner
-        ],
+        "actor": [actor.replace(b"%d" % _ANYBODY, b"%d" % (FIRST_USER + who)) for who in learner],
         "enrollment": [str(first + place).encode() for place in range(len(learner))],
         "page": [str(page_id(number, page)).encode() for page in pages],
         "page_guid": uuids(random, len(story.visits.page)),

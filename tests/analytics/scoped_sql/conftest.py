@@ -11,7 +11,7 @@ from tests.analytics.scoped_sql.questions import TwoWarehouses, fill
 from tests.conftest import settings_on
 
 
-@pytest.fixture(scope="module", params=["embedded", "server"])
+@pytest.fixture(scope="session", params=["embedded", "server"])
 def two(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoWarehouses]:
     """A warehouse of many sections, and one of section 42 alone."""
     made = [settings_on(request.param, request, data_dir=tmp_path_factory.mktemp("scoped")) for _ in range(2)]

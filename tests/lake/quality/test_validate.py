@@ -205,6 +205,13 @@ def test_an_unusual_row_and_an_unusual_volume_are_info(good: dict[str, pl.DataFr
     assert found.anomalies == 2
 
 
+def test_the_rows_of_earlier_slices_count_for_the_volume(good: dict[str, pl.DataFrame]) -> None:
+    hours = pl.datetime_range(MONDAY - timedelta(days=28), MONDAY, "1h", closed="left", eager=True)
+    history = pl.DataFrame({"window_start": hours, "rows": [100_000] * len(hours)})
+    found = report("user_attempts", good["user_attempts"], history=history, earlier_rows=100_000 - ROWS)
+    assert (found.volume.rows, found.volume.is_anomaly, found.rows) == (100_000, False, ROWS)
+
+
 def test_the_report_is_json_and_names_no_learner(good: dict[str, pl.DataFrame]) -> None:
     found = report("user_attempts", put("quality", 9)(good["user_attempts"]))
     told = json.loads(json.dumps(found.as_json()))

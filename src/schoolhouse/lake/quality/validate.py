@@ -23,14 +23,16 @@ def validate(
     window_start: datetime,
     window_end: datetime,
     history: pl.DataFrame | None = None,
+    earlier_rows: int = 0,
 ) -> QualityReport:
     """How good the rows of a window `[window_start, window_end)` are.
 
     `history` has one row for each earlier window, with `window_start` and `rows`; without it volumes are not judged.
+    `earlier_rows` are those that the window has already, where it is loaded in slices.
     """
     known = dataset_of(dataset)
     found = row_anomalies(frame, dataset)
-    size = volume(frame.height, window_start, history)
+    size = volume(frame.height + earlier_rows, window_start, history)
     usable = {name for name, dtype in known.schema.items() if frame.schema.get(name) == dtype}
     checks = [
         check

@@ -19,7 +19,9 @@ function colours() {
 }
 
 async function draw(place) {
-  const spec = JSON.parse(document.getElementById(place.dataset.chart).textContent);
+  const source = document.getElementById(place.dataset.chart);
+  if (!source) return; // a newer panel has taken its place
+  const spec = JSON.parse(source.textContent);
   const columns = Math.max(2, Math.floor(place.clientWidth / 130));
   spec.config = { ...spec.config, ...colours() };
   if (spec.encoding?.color?.legend) spec.encoding.color.legend.columns = columns;
@@ -32,6 +34,10 @@ async function draw(place) {
     });
     place.view?.finalize();
     place.view = result.view;
+    // To readers the place is one image with a name, and a table with its numbers follows.
+    canvas.querySelector("svg")?.setAttribute("aria-hidden", "true");
+    place.setAttribute("role", "img");
+    if (!place.hasAttribute("aria-label")) place.setAttribute("aria-label", spec.description ?? "Chart");
     place.replaceChildren(canvas);
     place.drawnWidth = spec.width;
     place.dataset.state = "drawn";

@@ -1,5 +1,5 @@
--- Lines of the objects of a chunk, with the columns of `ingest`, read by every server of a cluster, with a named collection
--- cluster, collection: their names. url: of one object, or of several as https://…/{a,b} (percent-encoded). format: LineAsString, JSONAsString or Parquet;
+-- Lines of objects, with the columns of `ingest`, read with the credentials of a named collection
+-- collection: its name. url: of one object, or of several as https://…/{a,b} (percent-encoded). format: LineAsString, JSONAsString or Parquet;
 -- the compression follows from the key. The other values are the load's. Lines are numbered from 1 within each object.
 SELECT
     line,
@@ -10,4 +10,4 @@ SELECT
     toDateTime64({received_at:String}, 9, 'UTC') AS received_at,
     {max_line_bytes:UInt32} AS max_line_bytes,
     toUInt8(0) AS is_rebuild
-FROM s3Cluster({cluster:String}, {collection:Identifier}, url = {url:String}, format = {format:String}, structure = 'line String')
+FROM s3({collection:Identifier}, url = {url:String}, format = {format:String}, structure = 'line String')

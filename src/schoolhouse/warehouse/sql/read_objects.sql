@@ -1,6 +1,6 @@
 -- Lines of objects, with the columns of `ingest`, read by ClickHouse under its own environment or role
--- url: of one object, or of several as https://…/{a,b} (percent-encoded); the other values are the load's. Line numbers
--- are 1-based within each object, blank lines counted.
+-- url: of one object, or of several as https://…/{a,b} (percent-encoded). format: LineAsString, JSONAsString or Parquet;
+-- the compression follows from the key. The other values are the load's. Lines are numbered from 1 within each object.
 SELECT
     line,
     concat('s3://', _path) AS source_file,
@@ -10,4 +10,4 @@ SELECT
     toDateTime64({received_at:String}, 9, 'UTC') AS received_at,
     {max_line_bytes:UInt32} AS max_line_bytes,
     toUInt8(0) AS is_rebuild
-FROM s3({url:String}, 'LineAsString', 'line String')
+FROM s3({url:String}, {format:String}, 'line String')
