@@ -81,6 +81,7 @@ def _trend(days: list[Any], field: str, title: str, domain: list[int] | None) ->
         for day in days
         if getattr(day, field) is not None
     ]
+    days_axis = {"title": None, "format": "%-d %b", "tickCount": "day", "labelOverlap": True}
     scale = {"domain": domain} if domain else {"zero": True}
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
@@ -90,7 +91,7 @@ def _trend(days: list[Any], field: str, title: str, domain: list[int] | None) ->
         "data": {"values": values},
         "mark": {"type": "line", "point": True},
         "encoding": {
-            "x": {"field": "day", "type": "temporal", "scale": {"type": "utc"}, "axis": {"title": None}},
+            "x": {"field": "day", "type": "temporal", "scale": {"type": "utc"}, "axis": days_axis},
             "y": {"field": "value", "type": "quantitative", "scale": scale, "axis": {"title": title}},
             "color": {"field": "dataset", "type": "nominal", "legend": {"title": None, "orient": "top"}},
             "tooltip": [
