@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -69,6 +70,18 @@ def test_a_large_file_goes_the_engines_way_with_progress(tables: Warehouse, tmp_
     assert sum(seen) == files[0].size_bytes
     numbers = "SELECT uniqExact(source_line) FROM raw_events FINAL WHERE startsWith(source_file, {folder:String})"
     assert value(tables, numbers, folder=str(tmp_path)) == 60_000
+
+
+def test_a_large_archive_without_its_ending_is_read_as_what_it_is(tables: Warehouse, tmp_path: Path) -> None:
+    path = tmp_path / "archive.jsonl"
+    random = Random(1)
+    padded = [
+        statement(object={"id": f"https://lms.example/{n}"}, mark=random.randbytes(4096).hex()) for n in range(2500)
+    ]
+    path.write_bytes(gzip.compress(b"".join(json.dumps(one).encode() + b"\n" for one in padded), compresslevel=1))
+    assert path.stat().st_size > 8 * 1024 * 1024  # large enough for the engine to read it by itself
+    summary = ingest_files(tables, find_files([str(path)])).summary
+    assert (summary.accepted, summary.rejected) == (2500, {})
 
 
 def test_a_damaged_file_is_reported_and_stops_no_other(tables: Warehouse, tmp_path: Path) -> None:

@@ -131,9 +131,18 @@ def _open_stored(file: StatementFile) -> IO[bytes]:
     return sys.stdin.buffer if file.path is None else file.path.open("rb")
 
 
+def is_compressed(path: Path) -> bool:
+    """Whether the file is gzip or zstd by its first bytes, whatever its name says."""
+    with path.open("rb") as stored:
+        return _compression(stored.read(4)) != ""
+
+
+def _compression(head: bytes) -> str:
+    return next((name for magic, name in _MAGIC.items() if head.startswith(magic)), "")
+
+
 def _decompressed(stored: IO[bytes], file: StatementFile) -> IO[bytes]:
-    head = stored.peek(4)[:4] if isinstance(stored, io.BufferedReader) else b""
-    kind = next((name for magic, name in _MAGIC.items() if head.startswith(magic)), "")
+    kind = _compression(stored.peek(4)[:4] if isinstance(stored, io.BufferedReader) else b"")
     if kind == "gzip":
         return io.BufferedReader(gzip.open(stored))
     if kind == "zstd":

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from schoolhouse.collect.files import BLOCK_BYTES, StatementFile, read_blocks
+from schoolhouse.collect.files import BLOCK_BYTES, StatementFile, is_compressed, read_blocks
 from schoolhouse.errors import InputError
 from schoolhouse.warehouse.connection import Warehouse
 from schoolhouse.warehouse.loads import Load, LoadSummary, Piece, can_read_itself, start_load
@@ -69,8 +69,8 @@ def _is_for_the_engine(warehouse: Warehouse, file: StatementFile) -> bool:
         file.path is not None
         and file.layout == "lines"
         and file.size_bytes >= _LARGE_FILE_BYTES
-        and file.path.suffix not in {".gz", ".zst"}  # a damaged archive would fail the whole insert
         and can_read_itself(warehouse, file.path)
+        and not is_compressed(file.path)  # a damaged archive would fail the whole insert
     )
 
 

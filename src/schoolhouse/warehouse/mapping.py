@@ -15,18 +15,15 @@ from typing import Any, Final
 from schoolhouse.warehouse.migrations import available
 
 MAPPED_SETTINGS: Final[dict[str, Any]] = {
-    # Through the mapping: blocks of some 30 MB.
-    "max_block_size": 16_384,
-    "max_insert_block_size": 16_384,
+    # Through the mapping: blocks of some 15 MB.
+    "max_block_size": 8_192,
+    "max_insert_block_size": 8_192,
     "input_format_max_block_size_bytes": 33_554_432,
-    "min_insert_block_size_rows": 16_384,
+    "min_insert_block_size_rows": 8_192,
     "min_insert_block_size_bytes": 33_554_432,
     # Into the tables: parts large enough to be merged seldom.
-    "min_insert_block_size_rows_for_materialized_views": 65_536,
-    "min_insert_block_size_bytes_for_materialized_views": 167_772_160,
-    # The mapping runs in as many threads as there are cores, the tables are written by one.
-    "max_insert_threads": 1,
-    "parallel_view_processing": 0,
+    "min_insert_block_size_rows_for_materialized_views": 40_960,
+    "min_insert_block_size_bytes_for_materialized_views": 104_857_600,
     # Splitting lines is cheap: one thread does it, in order, without a queue of blocks in memory.
     "input_format_parallel_parsing": 0,
     "storage_file_read_method": "pread",  # a file mapped into memory would count as memory of ours

@@ -77,6 +77,6 @@ ENGINE = ReplacingMergeTree(event_version, is_conflict)
 PARTITION BY toYYYYMM(timestamp)
 PRIMARY KEY (section_id, timestamp)
 ORDER BY (section_id, timestamp, user_id, event_id)
-SETTINGS min_bytes_for_wide_part = 536870912, max_compress_block_size = 262144, index_granularity_bytes = 4194304
+SETTINGS min_bytes_for_wide_part = 536870912, max_compress_block_size = 262144, index_granularity_bytes = 2097152
 -- down
 DROP TABLE raw_events
