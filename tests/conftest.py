@@ -73,11 +73,16 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def clean_logging() -> Iterator[None]:
     """A command under test sends the logs to its own standard error; the next test must not write there."""
     root, ours = logging.getLogger(), logging.getLogger("schoolhouse")
+    _drop_handlers_of_commands(root)  # of a fixture that lives longer than a test
     before = list(root.handlers), root.level, ours.level
     yield
     root.handlers[:] = before[0]
     root.setLevel(before[1])
     ours.setLevel(before[2])
+
+
+def _drop_handlers_of_commands(root: logging.Logger) -> None:
+    root.handlers[:] = [one for one in root.handlers if type(one).__module__.startswith("_pytest")]
 
 
 @pytest.fixture(scope="session")

@@ -200,7 +200,7 @@ def test_no_credential_stands_in_a_row_or_log(
 ) -> None:
     put_inventory([[*keys_of(put, count=2), "section/1/video/gone.jsonl"]])
     secret = os.environ["AWS_SECRET_ACCESS_KEY"]
-    with caplog.at_level("DEBUG"):
+    with caplog.at_level("DEBUG", logger="schoolhouse"):
         lab.run("inventory")
     with lab.engine.connect() as connection:
         rows = [str(list(connection.execute(select(table)))) for table in (inventory_runs, batches, chunk_logs)]

@@ -26,6 +26,7 @@ PATH = "/admin/clickhouse/backfill"
 
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.slow,  # a minute of clicks and waits
     pytest.mark.xdist_group("backfill-page"),
     pytest.mark.skipif(not CHROMIUM, reason="needs Debian's package chromium, or CHROMIUM"),
 ]
@@ -219,6 +220,9 @@ def test_an_operator_does_all_of_it_from_the_command_line(operator: Operator, pu
     late = operator.command("manual", "create", "s3://no-such-bucket-here/*", "--max-attempts", "1")
     assert operator.wait_for("manual", late["id"], "failed")["error"]
     assert operator.command("manual", "retry", str(late["id"]))["status"] == "pending"
-    assert operator.command("manual", "cancel", str(late["id"]))["status"] == "cancelled"
+    operator.wait_for("manual", late["id"], "failed")
     assert len(operator.command("manual", "logs", str(late["id"]))) == 0
     operator.command("manual", "delete", str(late["id"]))
+    again = operator.command("inventory", "create", "--date", DAY, "--chunk-size", "1", "--force")
+    operator.command("inventory", "pause", str(again["id"]))
+    assert operator.command("inventory", "cancel", str(again["id"]))["status"] == "cancelled"

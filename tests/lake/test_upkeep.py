@@ -30,8 +30,8 @@ Rows = Callable[[Any, str], pl.DataFrame]
 
 @pytest.fixture
 def loaded(broker: Broker, lake: Lake) -> Lake:
-    """A lake with a window of 1 January 2024 and one of the last full hour."""
-    recent = window_of(now()).before
+    """A lake with a window of 1 January 2024 and one of the hour before the last, which is closed by now."""
+    recent = window_of(now()).before.before
     broker.send("user.attempts", messages(attempts(50, START) + attempts(30, recent.start, first=50)))
     met = [session(number, START + number * timedelta(minutes=5)) for number in range(10)]
     broker.send("user.sessions", messages(met))

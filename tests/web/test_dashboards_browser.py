@@ -90,7 +90,7 @@ def _serious(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("category", ["engagement", "video", "assessment", "performance", "cross_event"])
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), pytest.param("dark", 390, marks=pytest.mark.slow)])
 def test_a_dashboard_is_drawn_and_readable(open_page: Opener, category: str, scheme: str, width: int) -> None:
     page, watch = open_page(scheme, width, 6000)
     page.goto(f"{SECTION}?category={category}")

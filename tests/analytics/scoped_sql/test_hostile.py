@@ -68,6 +68,7 @@ def test_what_reaches_around_the_filters_never_gets_to_the_engine(heading: str) 
             check(question)
 
 
+@pytest.mark.slow  # every group asks twice what the test above asks once
 @pytest.mark.parametrize("heading", ENGINES_OWN)
 def test_the_engines_filters_hold_without_the_check(two: TwoWarehouses, heading: str) -> None:
     def ask(where: Settings, question: str) -> tuple[str, object]:
