@@ -76,7 +76,8 @@ def test_run_without_a_window_takes_what_is_due(loaded: dict[str, str]) -> None:
         (["status"], "user_attempts"),
         (["cleanup", "--dry-run"], "would go"),
         (["validate", "user_attempts", "--days", "7"], "score"),
-        (["report", "--days", "30"], "user_attempts"),
+        (["report", "--days", "30"], "dataset"),
+        (["report", "--days", "3000"], "user_attempts"),
         (["follow", "--rounds", "1"], ""),
     ],
 )

@@ -94,7 +94,9 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
     table = Table(title=title or None, title_justify="left", header_style="bold")
     for index, name in enumerate(columns):
         is_number = all(isinstance(row[index], int | float) for row in rows) and bool(rows)
-        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+        # what a row is about stays in one piece, however many columns follow
+        is_name = index == 0 and all(len(cell(row[0])) <= 24 for row in rows)
+        table.add_column(name, justify="right" if is_number else "left", overflow="fold", no_wrap=is_name)
     for row in rows:
         table.add_row(*(cell(value) for value in row))
     Console().print(table)
