@@ -23,6 +23,8 @@ function editor(id, mode, label) {
   // useWorker comes before the mode, which would start a worker from a blob, and the page forbids that
   const made = ace.edit(id, { useWorker: false, mode: `ace/mode/${mode}`, fontSize: 14, showPrintMargin: false, tabSize: 4,
     enableBasicAutocompletion: true, enableLiveAutocompletion: mode === "sql", wrap: true });
+  made.container.style.lineHeight = "1.5"; // by its own measure the lines cover one another's underscores
+  made.renderer.updateFontSize();
   made.textInput.getElement().setAttribute("aria-label", label);
   made.textInput.getElement().setAttribute("aria-describedby", "keys");
   for (const key of ["Tab", "Shift-Tab"]) made.commands.bindKey(key, null); // Tab leads on, as everywhere
