@@ -23,15 +23,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.etl import BUNDLE_BYTES, bundles, lines, ministack
+from bench.etl import BUNDLE_BYTES, PLAIN, bundles, lines, ministack
 
 PROMISED = {"ratio": 0.75, "orchestration_cpu_ms_a_chunk": 5, "plan_seconds": 60, "plan_megabytes": 500}
 BUCKET = "bench-backfill"
-_PLAIN = """
-    INSERT INTO ingest (line, source_file, source_line)
-    SELECT line, concat('s3://', _path), toUInt32(_row_number + 1)
-    FROM s3({url:String}, 'LineAsString', 'line String')
-"""
 
 
 def put_inventory(s3: Any, name: str, files: list[list[tuple[str, int, str]]]) -> str:
@@ -98,7 +93,7 @@ def loading(settings: Any, s3: Any, directory: Path, objects: int, chunk_sizes: 
     for number, (size, simultaneous) in enumerate((size, batches) for batches in (1, 2) for size in chunk_sizes):
         with database(settings, f"plain_{number}") as warehouse:
             started = time.perf_counter()
-            warehouse.run(_PLAIN, {"url": url}, why="bench")
+            warehouse.run(PLAIN, {"url": url}, why="bench")
             plain.append(time.perf_counter() - started)
         with database(settings, f"ours_{number}") as warehouse:
             done = run(

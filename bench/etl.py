@@ -27,11 +27,7 @@ from typing import Any
 BUNDLE_BYTES = 1_000_000
 SMALL_STATEMENTS = 50
 PROMISED = 0.5
-_PLAIN = """
-    INSERT INTO ingest (line, source_file, source_line)
-    SELECT line, concat('s3://', _path), toUInt32(_row_number + 1)
-    FROM s3({url:String}, 'LineAsString', 'line String')
-"""
+PLAIN = (Path(__file__).parent / "sql" / "plain_insert_from_s3.sql").read_text()
 
 
 @contextmanager
@@ -108,7 +104,7 @@ class Lab:
         with self.database(f"plain_{prefix}") as warehouse:
             url = f"{self.settings.aws_endpoint_url}/bench-bundles/{prefix}/section/1/video/*.jsonl"
             started = time.perf_counter()
-            warehouse.run(_PLAIN, {"url": url}, why="bench")
+            warehouse.run(PLAIN, {"url": url}, why="bench")
             return time.perf_counter() - started
 
     def ours(self, prefix: str, bodies: list[bytes]) -> tuple[float, int]:

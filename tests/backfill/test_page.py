@@ -13,22 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.backfill.conftest import DAY, INVENTORY, Aws
+from tests.chromium import needs_chromium, running_chromium, take_picture
 from tests.conftest import ROOT
 from tests.etl.conftest import jsonl, video
 from tests.web.conftest import environment, schoolhouse
-from tests.web.test_browser import ARGUMENTS, CHROMIUM
 
 Put = Callable[..., str]
 PATH = "/admin/clickhouse/backfill"
 
 pytestmark = [
-    pytest.mark.browser,
+    *needs_chromium,
     pytest.mark.slow,  # a minute of clicks and waits
     pytest.mark.xdist_group("backfill-page"),
-    pytest.mark.skipif(not CHROMIUM, reason="needs Debian's package chromium, or CHROMIUM"),
 ]
 
 
@@ -86,10 +85,8 @@ def operator(aws: Aws, bucket: str, tmp_path: Path) -> Iterator[Operator]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with running_chromium() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture
@@ -108,11 +105,6 @@ def page(browser: Browser, operator: Operator, complaints: list[str]) -> Iterato
     context.close()
 
 
-def picture(page: Page, name: str) -> None:
-    if directory := os.environ.get("SCHOOLHOUSE_SCREENSHOTS"):
-        page.screenshot(path=f"{directory}/{name}.png", full_page=True)
-
-
 def test_an_operator_does_all_of_it_from_the_page(
     page: Page, operator: Operator, complaints: list[str], put: Put, put_inventory: Put, aws: Aws, bucket: str
 ) -> None:
@@ -123,7 +115,7 @@ def test_an_operator_does_all_of_it_from_the_page(
 
     # a manual run: what is wrong is told beside its field, then a dry run, then the run
     page.goto(PATH)
-    picture(page, "backfill-empty")
+    take_picture(page, "backfill-empty")
     page.fill("#s3_pattern", "http://169.254.169.254/bucket/key")
     page.click("text=Start the run")
     expect(page.locator("#s3_pattern-problem")).to_contain_text("not among those")
@@ -141,7 +133,7 @@ def test_an_operator_does_all_of_it_from_the_page(
     expect(page.locator("#facts-manual-2 .numbers")).to_contain_text("10")
     page.click("#manual-2 details.log summary")
     expect(page.locator("#manual-2 .entry")).to_have_count(3)
-    picture(page, "backfill-manual")
+    take_picture(page, "backfill-manual")
     page.click("#delete-manual-1")
     expect(page.locator("#manual-1")).to_have_count(0)
 
@@ -156,14 +148,14 @@ def test_an_operator_does_all_of_it_from_the_page(
     expect(page.locator("#inventory-1 .entry").first).to_be_visible(timeout=30_000)
     page.click("#pause-inventory-1")
     expect(page.locator("#facts-inventory-1")).to_have_attribute("data-status", "paused")
-    picture(page, "backfill-paused")
+    take_picture(page, "backfill-paused")
     page.click("#resume-inventory-1")
     expect(page.locator("#facts-inventory-1")).to_have_attribute("data-status", "completed", timeout=120_000)
     expect(page.locator("#inventory-1 .entry")).to_have_count(41, timeout=10_000)  # live, without a reload
     expect(page.locator("#inventory-1 .entries")).to_contain_text("missing.jsonl is not there")
     page.locator("#facts-inventory-1 [data-log]").nth(1).click()
     expect(page.locator("#inventory-1 .entry")).to_have_count(11)
-    picture(page, "backfill-inventory")
+    take_picture(page, "backfill-inventory")
     assert operator.command("inventory", "show", "1")["loaded_objects"] == 30
     assert operator.command("inventory", "show", "1")["skipped_objects"] == 10
 
@@ -191,7 +183,7 @@ def test_an_operator_does_all_of_it_from_the_page(
     for scheme, width in (("dark", 1280), ("light", 420)):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         page.set_viewport_size({"width": width, "height": 1000})
-        picture(page, f"backfill-{scheme}-{width}")
+        take_picture(page, f"backfill-{scheme}-{width}")
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 

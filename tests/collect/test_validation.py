@@ -243,7 +243,7 @@ json_values = st.recursive(
 
 @given(value=json_values)
 def test_any_json_may_stand_inside_extensions(value):
-    read_statement(json.dumps(changed("context.extensions", {"http://h.example/x": value})).encode())
+    assert read_statement(json.dumps(changed("context.extensions", {"http://h.example/x": value})).encode())
 
 
 paths = ["actor", "verb", "object", "result", "context", "timestamp", "id", "context.contextActivities"]

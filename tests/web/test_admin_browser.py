@@ -5,24 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.web.test_browser import ARGUMENTS, CHROMIUM
+from tests.chromium import needs_chromium, running_chromium, serious_faults
 from tests.web.visitors import PASSWORD, PeopledSite
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="needs Debian's package chromium, or CHROMIUM"),
-]
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with running_chromium() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture
@@ -43,11 +37,6 @@ def _sign_in(page: Page, name: str, password: str = PASSWORD) -> None:
     page.get_by_label("Name").fill(name)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
-
-
-def _serious(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [f"{each['id']}: {each['help']}" for each in found if each["impact"] in {"serious", "critical"}]
 
 
 def test_somebody_signs_in_gets_where_they_wanted_and_signs_out(page: Page) -> None:
@@ -71,11 +60,11 @@ def test_somebody_signs_in_gets_where_they_wanted_and_signs_out(page: Page) -> N
 def test_sign_in_and_admin_pages_are_readable(page: Page, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.goto("/sign-in?next=/admin/clickhouse")
-    assert _serious(page) == []
+    assert serious_faults(page) == []
     _sign_in(page, "root")
     for path in ("/admin/clickhouse", "/admin/xapi_upload_pipeline", "/admin/audit", "/admin/clickhouse/migrate"):
         page.goto(path)
-        assert _serious(page) == [], path
+        assert serious_faults(page) == [], path
 
 
 def test_a_narrow_screen_does_not_scroll_sideways(page: Page) -> None:

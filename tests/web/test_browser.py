@@ -1,55 +1,23 @@
-"""The pages in a real Chromium: the chart has marks, nothing is blocked, nothing comes from elsewhere.
-
-Debian's Chromium draws; CHROMIUM names another one. SCHOOLHOUSE_SCREENSHOTS names a directory for pictures.
-"""
+"""The pages in a real Chromium: the chart has marks, nothing is blocked, nothing comes from elsewhere."""
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from tests.chromium import FIRST_PAGE_BYTES, Opener, needs_chromium, running_chromium, take_picture, watched_pages
 from tests.web.conftest import ServeProcess, serve_processes
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or ""
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-FIRST_PAGE_BYTES = 500_000
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="needs Debian's package chromium, or CHROMIUM"),
-]
-
-
-@dataclass
-class Watch:
-    """What a page must not do, as it happens."""
-
-    complaints: list[str] = field(default_factory=list)
-    foreign: list[str] = field(default_factory=list)
-    received_bytes: int = 0
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with running_chromium() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -59,41 +27,10 @@ def served(campus_dir: Path) -> Iterator[ServeProcess]:
 
 
 @pytest.fixture
-def open_page(browser: Browser, served: ServeProcess) -> Iterator[Callable[..., tuple[Page, Watch]]]:
+def open_page(browser: Browser, served: ServeProcess) -> Iterator[Opener]:
     """Opens a page of the served process under watch."""
-    contexts = []
-
-    def open_under_watch(scheme: str = "light", width: int = 1280) -> tuple[Page, Watch]:
-        context = browser.new_context(
-            base_url=served.address,
-            color_scheme=scheme,  # type: ignore[arg-type]
-            viewport={"width": width, "height": 900},
-        )
-        contexts.append(context)
-        page, watch = context.new_page(), Watch()
-        page.on("console", lambda message: watch.complaints.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: watch.complaints.append(str(error)))
-        page.on(
-            "request",
-            lambda request: None if request.url.startswith(served.address) else watch.foreign.append(request.url),
-        )
-        session = context.new_cdp_session(page)
-        session.send("Network.enable")
-
-        def finished(event: dict[str, float]) -> None:
-            watch.received_bytes += int(event["encodedDataLength"])
-
-        session.on("Network.loadingFinished", finished)
-        return page, watch
-
-    yield open_under_watch
-    for context in contexts:
-        context.close()
-
-
-def _picture(page: Page, name: str) -> None:
-    if folder := os.environ.get("SCHOOLHOUSE_SCREENSHOTS"):
-        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+    with watched_pages(browser, served.address) as opener:
+        yield opener
 
 
 def _drawn(page: Page) -> None:
@@ -106,7 +43,7 @@ def test_the_sections_and_a_chart_are_drawn(open_page, scheme: str, width: int) 
     page, watch = open_page(scheme, width)
     page.goto("/")
     expect(page.get_by_role("heading", name="Sections", level=1)).to_be_visible()
-    _picture(page, f"sections-{scheme}-{width}")
+    take_picture(page, f"sections-{scheme}-{width}")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.get_by_role("link", name="Statistics, <b>spring</b>").click()
     _drawn(page)
@@ -114,7 +51,7 @@ def test_the_sections_and_a_chart_are_drawn(open_page, scheme: str, width: int) 
     boxes = [box for box in (mark.bounding_box() for mark in marks.all()) if box]
     assert len(boxes) >= 20
     assert max(box["height"] for box in boxes) > 50
-    _picture(page, f"section-{scheme}-{width}")
+    take_picture(page, f"section-{scheme}-{width}")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert watch.complaints == []
     assert watch.foreign == []

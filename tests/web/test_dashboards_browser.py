@@ -1,38 +1,35 @@
-"""The dashboards and custom SQL in a real Chromium: drawn, quiet, light and dark, narrow, by keyboard, and readable.
-
-SCHOOLHOUSE_SCREENSHOTS names a directory for pictures.
-"""
+"""The dashboards and custom SQL in a real Chromium: drawn, quiet, light and dark, narrow, by keyboard, and readable."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from schoolhouse.settings import Settings
+from tests.chromium import (
+    FIRST_PAGE_BYTES,
+    Opener,
+    needs_chromium,
+    running_chromium,
+    serious_faults,
+    take_picture,
+    watched_pages,
+)
 from tests.web.conftest import Site, serving
-from tests.web.test_browser import ARGUMENTS, CHROMIUM, FIRST_PAGE_BYTES, Watch, _picture
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.xdist_group("dashboards"),
-    pytest.mark.skipif(not CHROMIUM, reason="needs Debian's package chromium, or CHROMIUM"),
-]
+pytestmark = [*needs_chromium, pytest.mark.xdist_group("dashboards")]
 SECTION = "/sections/1001@torus.example/instructor_dashboard/insights/analytics"
 PROJECT = "/projects/301@torus.example/analytics"
-Opener = Callable[..., tuple[Page, Watch]]
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with running_chromium() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -43,50 +40,13 @@ def lively(lively_settings: Settings) -> Iterator[Site]:
 
 @pytest.fixture
 def open_page(browser: Browser, lively: Site) -> Iterator[Opener]:
-    contexts = []
-
-    def open_under_watch(scheme: str = "light", width: int = 1280, height: int = 900) -> tuple[Page, Watch]:
-        context = browser.new_context(
-            base_url=lively.address,
-            color_scheme=scheme,  # type: ignore[arg-type]
-            viewport={"width": width, "height": height},
-        )
-        contexts.append(context)
-        page, watch = context.new_page(), Watch()
-        page.on("console", lambda message: watch.complaints.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: watch.complaints.append(str(error)))
-        page.on(
-            "request",
-            lambda request: (
-                None if request.url.startswith((lively.address, "blob:")) else watch.foreign.append(request.url)
-            ),
-        )
-        session = context.new_cdp_session(page)
-        session.send("Network.enable")
-
-        def finished(event: dict[str, float]) -> None:
-            watch.received_bytes += int(event["encodedDataLength"])
-
-        session.on("Network.loadingFinished", finished)
-        return page, watch
-
-    yield open_under_watch
-    for context in contexts:
-        context.close()
+    with watched_pages(browser, lively.address) as opener:
+        yield opener
 
 
 def _settled(page: Page) -> None:
     """Every panel has arrived and every chart is drawn."""
     expect(page.locator("[data-state=loading]")).to_have_count(0, timeout=30_000)
-
-
-def _serious(page: Page) -> list[str]:
-    violations = Axe().run(page).response["violations"]
-    return [
-        f"{each['id']}: {each['nodes'][0]['html'][:200]}"
-        for each in violations
-        if each["impact"] in {"serious", "critical"}
-    ]
 
 
 @pytest.mark.parametrize("category", ["engagement", "video", "assessment", "performance", "cross_event"])
@@ -98,8 +58,8 @@ def test_a_dashboard_is_drawn_and_readable(open_page: Opener, category: str, sch
     assert page.locator("[data-state=failed], [data-state=error]").count() == 0
     assert page.locator("[data-chart] svg .mark-group").count() > 0
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert _serious(page) == []
-    _picture(page, f"dashboard-{category}-{scheme}-{width}")
+    assert serious_faults(page) == []
+    take_picture(page, f"dashboard-{category}-{scheme}-{width}")
     assert watch.complaints == []
     assert watch.foreign == []
 
@@ -109,12 +69,12 @@ def test_a_projects_dashboard_compares_its_sections(open_page: Opener) -> None:
     page.goto(f"{PROJECT}?category=cross_event")
     _settled(page)
     expect(page.get_by_role("heading", name="Sections compared")).to_be_visible()
-    assert _serious(page) == []
-    _picture(page, "project-dark-1280")
+    assert serious_faults(page) == []
+    take_picture(page, "project-dark-1280")
     assert watch.complaints == []
 
 
-def test_the_first_page_is_small_and_a_warm_one_is_there_at_once(open_page: Opener) -> None:
+def test_the_first_page_is_small(open_page: Opener) -> None:
     page, watch = open_page()
     page.goto(SECTION)
     expect(page.locator("[data-chart][data-state=drawn]").first).to_be_visible(timeout=30_000)
@@ -163,7 +123,7 @@ def test_the_table_behind_a_chart_opens_by_keyboard(open_page: Opener) -> None:
     expect(slot.get_by_role("region", name="Grade distribution, table").get_by_role("row").nth(1)).to_be_visible()
 
 
-def test_a_chart_is_downloaded_as_file_and_picture(open_page: Opener, tmp_path: Path) -> None:
+def test_a_chart_is_downloaded_as_file_andtake_picture(open_page: Opener, tmp_path: Path) -> None:
     page, _ = open_page("light", 1280, 3000)
     page.goto(f"{SECTION}?category=performance&until=2025-09-15")
     _settled(page)
@@ -195,8 +155,8 @@ def test_custom_sql_is_asked_shown_and_drawn(open_page: Opener, scheme: str, wid
     expect(page.locator("#rows tbody tr").first).to_contain_text("part_attempt")
     expect(page.locator("#chart-place [data-chart]")).to_have_attribute("data-state", "drawn", timeout=30_000)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert _serious(page) == []
-    _picture(page, f"custom-{scheme}-{width}")
+    assert serious_faults(page) == []
+    take_picture(page, f"custom-{scheme}-{width}")
     assert watch.complaints == []
     assert watch.foreign == []
 
@@ -231,7 +191,7 @@ def test_a_wrong_question_is_explained_with_its_place(open_page: Opener) -> None
     _write(page, "DROP TABLE raw_events")
     page.keyboard.press("Control+Enter")
     expect(page.locator("#problem")).to_contain_text("SELECT", timeout=30_000)
-    _picture(page, "custom-refused")
+    take_picture(page, "custom-refused")
 
 
 def test_names_of_columns_are_completed(open_page: Opener) -> None:
