@@ -260,3 +260,28 @@ def test_a_statement_has_a_title_and_the_engine_takes_it(tables_and_rebuilds: Wa
     reads_elsewhere = re.search(r"FROM (?:file|s3|s3Cluster)\(", question)  # that would be looked for
     if question.startswith(("SELECT", "WITH")) and not reads_elsewhere:
         assert rows(tables_and_rebuilds, f"EXPLAIN {question}", **values)
+
+
+def _written_as(name: str) -> str:
+    """What the migration of a table or view says, blanks aside."""
+    return " ".join(next(one.up for one in migrations.available() if one.name == name).split())
+
+
+def test_the_fields_of_a_statement_are_the_same_where_they_are_read_and_where_they_travel() -> None:
+    """Two files hold the type; were they to differ, the engine would cast without a word."""
+    tuples = [
+        re.sub(r"\s*([(),])\s*", r"\1", re.search(r"Tuple\(\s*id .*`[^`]+` Nullable\(\w+\)\)+", text)[0])  # type: ignore[index]
+        for text in (_written_as("create_extracted_lines"), _written_as("create_extract_fields"))
+    ]
+    assert tuples[0] == tuples[1]
+    assert tuples[0].count("Nullable(") > 50
+
+
+def test_a_column_has_one_type_on_its_way_and_in_its_table(shared_tables: Warehouse) -> None:
+    def types(table: str) -> dict[str, str]:
+        return {row[0]: row[1] for row in shared_tables.ask(f"DESCRIBE TABLE {table}", why="test").rows}
+
+    on_the_way, kept = types("parsed_statements"), types("raw_events")
+    shared = on_the_way.keys() & kept.keys()
+    assert len(shared) > 45
+    assert {name: on_the_way[name] for name in shared} == {name: kept[name] for name in shared}
