@@ -58,15 +58,14 @@ def _key(plan: Plan, index: int) -> str:
     return openedx.course_key(course_of(plan, place.course_number), place)
 
 
-def _small(dialect: str, settings: Settings) -> Told:
-    rates = {"dialect": dialect, "sections": 2, "learners": 60, "days": 42, "statements": 14_000, "seed": 5}
-    return _told(campus_plan(**rates, flaws=FLAWS), settings)  # type: ignore[arg-type]
+def _own_database(data_dir: Path) -> Settings:
+    return load_settings(data_dir=data_dir, clickhouse_database=f"truth_{uuid.uuid4().hex[:12]}")
 
 
 @pytest.fixture(scope="module", params=["torus", "openedx"])
 def told(request: pytest.FixtureRequest, embedded_data_dir: Path) -> Iterator[Told]:
-    database = f"truth_{uuid.uuid4().hex[:12]}"
-    made = _small(request.param, load_settings(data_dir=embedded_data_dir, clickhouse_database=database))
+    plan = campus_plan(dialect=request.param, sections=2, learners=60, days=42, statements=14_000, seed=5, flaws=FLAWS)
+    made = _told(plan, _own_database(embedded_data_dir))
     yield made
     made.readers.close()
 
@@ -78,12 +77,11 @@ def test_the_chart_says_what_the_learners_did(told: Told, name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("dialect", "statements"), [("torus", 700_000), ("openedx", 300_000)])
-def test_every_chart_is_true_on_a_million_statements(tmp_path: Path, dialect: str, statements: int) -> None:
-    settings = load_settings(data_dir=tmp_path)
+def test_every_chart_is_true_on_a_million_statements(embedded_data_dir: Path, dialect: str, statements: int) -> None:
     plan = campus_plan(
         dialect=dialect, sections=3, learners=statements // 500, days=70, statements=statements, seed=11, flaws=FLAWS
     )
-    told = _told(plan, settings)
+    told = _told(plan, _own_database(embedded_data_dir))
     try:
         assert len(told.all_events.events) == statements
         for name in CHARTS:
