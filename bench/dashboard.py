@@ -16,7 +16,9 @@ import tempfile
 import threading
 import time
 import urllib.request
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from html import unescape
 from pathlib import Path
 
@@ -47,28 +49,36 @@ def main() -> None:
         with open_warehouse(settings, who="bench", must_exist=False) as warehouse:
             migrations.up(warehouse)
             fill(warehouse, options.rows)
-            server = server_for(create_app(settings))
-            thread = threading.Thread(target=server.run)
-            thread.start()
-            while not server.started:
-                time.sleep(0.05)
-            address = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-            is_over = threading.Event()
-            loaded: list[int] = []
-            loader = threading.Thread(target=_keep_loading, args=(settings, is_over, loaded))
-            loader.start()
-            started = time.perf_counter()
-            visits = _visit(address, options.people, options.seconds)
-            took = time.perf_counter() - started
-            is_over.set()
-            loader.join()
-            server.should_exit = True
-            thread.join()
+            with served(settings) as address:
+                is_over = threading.Event()
+                loaded: list[int] = []
+                loader = threading.Thread(target=_keep_loading, args=(settings, is_over, loaded))
+                loader.start()
+                started = time.perf_counter()
+                visits = _visit(address, options.people, options.seconds)
+                took = time.perf_counter() - started
+                is_over.set()
+                loader.join()
     times = sorted(seconds for seconds, _ in visits)
     errors = sum(failed for _, failed in visits)
     p50, p95 = times[len(times) // 2], times[math.ceil(0.95 * len(times)) - 1]
     print(f"  {options.people} people, {len(visits)} openings in {took:.0f} s, {sum(loaded):,} statements loaded")
     print(f"  p50 {p50:.2f} s  p95 {p95:.2f} s  (promised: {PROMISED_SECONDS} s), {errors} errors (promised: 0)")
+
+
+@contextmanager
+def served(settings: Settings) -> Iterator[str]:
+    """The app under uvicorn in this process; its address."""
+    server = server_for(create_app(settings))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 def _visit(address: str, people: int, seconds: int) -> list[tuple[float, int]]:
