@@ -1,10 +1,10 @@
 """Fifty people, each opening a dashboard every 30 seconds, while statements load. Promised: p95 under 3 s, no error.
 
-    python -m bench.dashboard [--people 50] [--seconds 120] [--rows 2000000]
+    python -m bench.dashboard [--people 50] [--seconds 120] [--rows 2000000] [--rate 2000]
 
 An opening is the page, its summary and all panels of its category, fetched two at a time as a browser would; its time
 runs until the last panel is there. The app runs under uvicorn in this process, as `serve` runs it, and a thread loads
-simulated statements through the door for as long as people look.
+simulated statements through the door for as long as people look, `rate` a second (0: as many as it can).
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=50)
     parser.add_argument("--seconds", type=int, default=120)
     parser.add_argument("--rows", type=int, default=2_000_000)
+    parser.add_argument("--rate", type=int, default=2_000)
     options, _ = parser.parse_known_args()
     with tempfile.TemporaryDirectory(prefix="bench-dashboard-", ignore_cleanup_errors=True) as folder:
         settings = load_settings(data_dir=Path(folder))
@@ -52,7 +53,7 @@ def main() -> None:
             with served(settings) as address:
                 is_over = threading.Event()
                 loaded: list[int] = []
-                loader = threading.Thread(target=_keep_loading, args=(settings, is_over, loaded))
+                loader = threading.Thread(target=_keep_loading, args=(settings, options.rate, is_over, loaded))
                 loader.start()
                 started = time.perf_counter()
                 visits = _visit(address, options.people, options.seconds)
@@ -118,14 +119,16 @@ def _get(address: str) -> str:
         return ""
 
 
-def _keep_loading(settings: Settings, is_over: threading.Event, loaded: list[int]) -> None:
+def _keep_loading(settings: Settings, rate: int, is_over: threading.Event, loaded: list[int]) -> None:
     with open_warehouse(settings, who="bench") as warehouse:
-        seed = 1
+        seed, began = 1, time.perf_counter()
         while not is_over.is_set():
             plan = campus_plan(dialect="torus", sections=2, learners=60, days=30, statements=20_000, seed=seed)
             summary, _ = load_statements(warehouse, plan, workers=1)
             loaded.append(summary.lines)
             seed += 1
+            if rate:
+                is_over.wait(max(0.0, began + sum(loaded) / rate - time.perf_counter()))
 
 
 if __name__ == "__main__":

@@ -39,7 +39,6 @@ def visit(browser: Browser, peopled_site: PeopledSite) -> Iterator[Visit]:
         yield signed_in
 
 
-
 def test_a_question_is_seen_by_others_once_it_is_shared_and_changed_by_its_owner_alone(visit: Visit) -> None:
     ann, di = visit("ann", f"{OWN}/custom"), visit("di", f"{OWN}/custom")
     ann.get_by_label("Title").fill("Ours")

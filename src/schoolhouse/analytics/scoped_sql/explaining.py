@@ -9,16 +9,15 @@ from schoolhouse.analytics.scoped_sql.lexing import Question, place_of
 from schoolhouse.analytics.scoped_sql.scopes import LIMITS
 from schoolhouse.errors import QueryError, QueryLimitExceeded, QuestionFailed
 
-_RESULT_ROWS: Final = 396
-_RESULT_BYTES: Final = -396  # the engine has one code for both, and says in its message which one it was
+_RESULT_TOO_LARGE: Final = 396
+_TOO_MANY_BYTES: Final = (
+    f"The answer is larger than {LIMITS['max_result_bytes'] // 1_000_000} MB.",
+    "Name fewer columns, or group the rows.",
+)
 _LIMITS_IN_WORDS: Final = {
-    _RESULT_ROWS: (
+    _RESULT_TOO_LARGE: (
         f"The answer has more than {LIMITS['max_result_rows']:,} rows.",
         "Group the rows, or end the question with LIMIT.",
-    ),
-    _RESULT_BYTES: (
-        f"The answer is larger than {LIMITS['max_result_bytes'] // 1_000_000} MB.",
-        "Name fewer columns, or group the rows.",
     ),
     159: (
         f"The question took longer than {LIMITS['max_execution_time']} seconds.",
@@ -41,8 +40,9 @@ def explained(error: QueryError, question: Question) -> QueryError:
     """The same refusal, said for the person who asked."""
     code = error.engine_code
     if code in _LIMITS_IN_WORDS:
-        limit = _RESULT_BYTES if code == _RESULT_ROWS and "max bytes" in error.message else code
-        message, hint = _LIMITS_IN_WORDS[limit]
+        message, hint = _LIMITS_IN_WORDS[code]
+        if code == _RESULT_TOO_LARGE and "max bytes" in error.message:  # the engine's one code for rows and bytes
+            message, hint = _TOO_MANY_BYTES
         return QueryLimitExceeded(message, hint=hint, engine_code=code)
     message, hint, place = _in_words(error.message, code, question)
     return QuestionFailed(message, hint=hint, engine_code=code, place=place)
