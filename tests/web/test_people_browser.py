@@ -39,7 +39,7 @@ def visit(browser: Browser, peopled_site: PeopledSite) -> Iterator[Visit]:
         yield signed_in
 
 
-def test_a_question_is_seen_by_others_once_it_is_shared_and_changed_by_its_owner_alone(visit: Visit) -> None:
+def test_a_question_is_seen_by_others_once_it_is_shared_and_copied_by_others(visit: Visit) -> None:
     ann, di = visit("ann", f"{OWN}/custom"), visit("di", f"{OWN}/custom")
     ann.get_by_label("Title").fill("Ours")
     ann.get_by_role("button", name="Save").click()
@@ -54,13 +54,17 @@ def test_a_question_is_seen_by_others_once_it_is_shared_and_changed_by_its_owner
     expect(di.locator("#save-note")).to_have_text("By ann, shared.")
     di.get_by_role("button", name="Run").click()
     expect(di.locator("#rows tbody tr").first).to_contain_text("page_", timeout=30_000)
+    expect(di.get_by_role("button", name="Remove")).to_be_hidden()
     di.get_by_label("Title").fill("Mine")
+    di.get_by_label("shared with all").uncheck()
     di.get_by_role("button", name="Save").click()
-    expect(di.get_by_role("alert")).to_contain_text("ann")
+    expect(di.locator("#saved option")).to_have_text(["none chosen", "Mine", "Ours (shared)"])
     take_picture(di, "custom-shared")
     ann.get_by_role("button", name="Remove").click()
     expect(ann.locator("#saved option")).to_have_text(["none yet"])
     di.reload()
+    di.get_by_label("Saved").select_option(label="Mine")
+    di.get_by_role("button", name="Remove").click()
     expect(di.locator("#saved option")).to_have_text(["none yet"])
 
 
