@@ -41,7 +41,7 @@ def visit(browser: Browser, peopled_site: PeopledSite) -> Iterator[Visit]:
 
 def test_a_question_is_seen_by_others_once_it_is_shared_and_copied_by_others(visit: Visit) -> None:
     ann, di = visit("ann", f"{OWN}/custom"), visit("di", f"{OWN}/custom")
-    ann.get_by_label("Title").fill("Ours")
+    ann.get_by_label("Title", exact=True).fill("Ours")
     ann.get_by_role("button", name="Save").click()
     expect(ann.locator("#save-note")).to_have_text("Saved.")
     di.reload()
@@ -55,7 +55,7 @@ def test_a_question_is_seen_by_others_once_it_is_shared_and_copied_by_others(vis
     di.get_by_role("button", name="Run").click()
     expect(di.locator("#rows tbody tr").first).to_contain_text("page_", timeout=30_000)
     expect(di.get_by_role("button", name="Remove")).to_be_hidden()
-    di.get_by_label("Title").fill("Mine")
+    di.get_by_label("Title", exact=True).fill("Mine")
     di.get_by_label("shared with all").uncheck()
     di.get_by_role("button", name="Save").click()
     expect(di.locator("#saved option")).to_have_text(["none chosen", "Mine", "Ours (shared)"])
