@@ -64,8 +64,7 @@ def main() -> None:
 def prepare(warehouse: Warehouse, rows: int) -> None:
     """Fill the three tables."""
     fill(warehouse, rows)
-    while warehouse.ask("SELECT count() FROM system.merges", why="bench").value():
-        time.sleep(1)
+    settle(warehouse)
     warehouse.run((SQL / "freeze_unmerged_events.sql").read_text(), why="bench")
     partitions = "SELECT DISTINCT partition_id FROM system.parts WHERE table = 'raw_events' AND active"
     for (partition,) in warehouse.ask(partitions, why="bench").rows:
@@ -87,6 +86,12 @@ def fill(warehouse: Warehouse, rows: int) -> None:
         warehouse.run((SQL / "fill_chart_events.sql").read_text(), values, why="bench")
     for rest in ("fill_assignments.sql", "fill_sections.sql"):
         warehouse.run((SQL / rest).read_text(), {"platform": PLATFORM}, why="bench")
+
+
+def settle(warehouse: Warehouse) -> None:
+    """Wait until the merges that the last inserts called for are done."""
+    while warehouse.ask("SELECT count() FROM system.merges", why="bench").value():
+        time.sleep(1)
 
 
 def measure(readers: Readers, charts: Sequence[Chart], kind: str, options: argparse.Namespace) -> None:
