@@ -97,7 +97,7 @@ def settle(warehouse: Warehouse) -> None:
 def measure(readers: Readers, charts: Sequence[Chart], kind: str, options: argparse.Namespace) -> None:
     """A line a chart, and the worst of them against what is promised."""
     print(f"  {kind:<30}{'unmerged':>10}{'merged':>10}{'Torus':>10}{'ratio':>8}   p95, ms")
-    scope, seen = SCOPES[kind], []
+    scope, seen = SCOPES[kind], list[tuple[float, float]]()
     for chart in charts:
         unmerged = _p95_ms(readers, _on_table(chart, "unmerged_events"), scope, options.asks)
         merged = _p95_ms(readers, chart, scope, options.asks)
