@@ -201,23 +201,21 @@ class Archive:
         return warehouse
 
 
-def loading(archive: Archive, chunk_sizes: list[int]) -> dict[str, Any]:
+def loading(archive: Archive, chunk_sizes: list[int]) -> Iterator[dict[str, Any]]:
     """Rates of an inventory run by chunk size and simultaneous batches, each beside the plain insert."""
-    runs = []
-    for number, (size, simultaneous) in enumerate((size, batches) for batches in (1, 2) for size in chunk_sizes):
+    for number, (size, simultaneous) in enumerate((size, batches) for batches in (2, 1) for size in chunk_sizes):
         plain = archive.plain(number)
         ours, events = archive.by_run(number, size, simultaneous)
-        runs.append(
-            {
-                "chunk_size": size,
-                "simultaneous": simultaneous,
-                "plain_statements_per_second": round(archive.statements / plain),
-                "statements_per_second": round(archive.statements / ours),
-                "events": events,
-                "ratio": round(plain / ours, 2),
-            }
-        )
-    return {"objects": archive.objects, "statements": archive.statements, "runs": runs}
+        yield {
+            "objects": archive.objects,
+            "statements": archive.statements,
+            "chunk_size": size,
+            "simultaneous": simultaneous,
+            "plain_statements_per_second": round(archive.statements / plain),
+            "statements_per_second": round(archive.statements / ours),
+            "events": events,
+            "ratio": round(plain / ours, 2),
+        }
 
 
 def main() -> None:
@@ -238,16 +236,22 @@ def main() -> None:
         s3 = boto3.client("s3", endpoint_url=url, region_name="us-east-1")
         s3.create_bucket(Bucket=BUCKET)
         settings = load_settings(data_dir=directory, aws_endpoint_url=url)
-        report: dict[str, Any] = {"promised": PROMISED}
+        tell({"promised": PROMISED})
         if arguments.only in (None, "orchestration"):
-            report["orchestration_cpu_ms_a_chunk"] = round(orchestration(settings, 300), 2)
+            tell({"orchestration_cpu_ms_a_chunk": round(orchestration(settings, 300), 2)})
         if arguments.only in (None, "plan"):
-            report["plans"] = [
-                planning(url, s3, directory, keys, form) for keys in arguments.keys for form in ("CSV", "Parquet")
-            ]
+            for keys in arguments.keys:
+                for form in ("CSV", "Parquet"):
+                    tell({"plan": planning(url, s3, directory, keys, form)})
         if arguments.only in (None, "load"):
-            report["load"] = loading(Archive(settings, s3, directory, arguments.objects), arguments.chunk_sizes)
-        print(json.dumps(report, indent=2))
+            archive = Archive(settings, s3, directory, arguments.objects)
+            for facts in loading(archive, arguments.chunk_sizes):
+                tell({"load": facts})
+
+
+def tell(facts: dict[str, Any]) -> None:
+    """Print a figure when it is known."""
+    print(json.dumps(facts), flush=True)
 
 
 if __name__ == "__main__":

@@ -147,6 +147,15 @@ class ChunkLoader:
             self._s3 = s3_client(self.settings)
         return self._s3
 
+    @property
+    def s3_limits(self) -> dict[str, int]:
+        """How ClickHouse is to speak to S3. Only AWS itself may send it elsewhere (to the region of a bucket)."""
+        limits = {
+            "s3_retry_attempts": self.settings.s3_max_attempts,
+            "s3_request_timeout_ms": self.settings.s3_read_timeout_seconds * 1000,
+        }
+        return limits | ({"s3_max_redirects": 0} if self.settings.aws_endpoint_url else {})
+
     def load(self, chunk: Chunk) -> ChunkResult:
         """Load a chunk. Stopped in the middle, its result says so and counts the rows that got in.
 
@@ -316,8 +325,7 @@ class ChunkLoader:
         named = {name: value for name, value in names if value}
         way = "_and_".join(named)
         limits: dict[str, Any] = {
-            "s3_retry_attempts": settings.s3_max_attempts,
-            "s3_request_timeout_ms": settings.s3_read_timeout_seconds * 1000,
+            **self.s3_limits,
             **self._spec.clickhouse_settings,
             **self._spec.options,
             "query_id": f"{chunk.query_id}_{load.load_id}",
@@ -329,6 +337,7 @@ class ChunkLoader:
                 "format": _ENGINE_FORMATS[self._spec.format],
                 **named,
             },
+            source_bytes=sum(source.size_bytes for source in group) / len(group),
             limits=limits,
             why=f"backfill {chunk.query_id}",
         )
