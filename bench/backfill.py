@@ -224,6 +224,7 @@ def main() -> None:
     parser.add_argument("--only", choices=["orchestration", "plan", "load"], help="measure this alone")
     parser.add_argument("--objects", type=int, default=1000, help="objects of 1 MB")
     parser.add_argument("--keys", type=int, nargs="+", default=[1_000_000], help="keys of the inventories planned")
+    parser.add_argument("--forms", nargs="+", default=["CSV", "Parquet"], choices=["CSV", "Parquet"])
     parser.add_argument("--chunk-sizes", type=int, nargs="+", default=[25, 100])
     parser.add_argument("--plan", nargs=3, metavar=("URL", "MANIFEST", "DIRECTORY"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -241,7 +242,7 @@ def main() -> None:
             tell({"orchestration_cpu_ms_a_chunk": round(orchestration(settings, 300), 2)})
         if arguments.only in (None, "plan"):
             for keys in arguments.keys:
-                for form in ("CSV", "Parquet"):
+                for form in arguments.forms:
                     tell({"plan": planning(url, s3, directory, keys, form)})
         if arguments.only in (None, "load"):
             archive = Archive(settings, s3, directory, arguments.objects)
