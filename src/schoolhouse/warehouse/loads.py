@@ -24,6 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self
+from uuid import UUID
 
 from schoolhouse.errors import SchoolhouseError, WarehouseError
 from schoolhouse.warehouse.connection import Warehouse
@@ -47,6 +48,7 @@ REJECT_CODES: Final = (
 # The engine takes these as patterns; a path that holds one is read by us instead of by the engine.
 _GLOB_CHARACTERS: Final = re.compile(r"[*?{}\[\]|\\]")
 _WHY: Final = "load"
+_IDS_A_SLICE: Final = 250_000  # up to 250 MB, where all ids are of version 4 and so lie in every fourth slice
 
 
 @dataclass(frozen=True)
@@ -230,22 +232,23 @@ class Load:
         summary.seconds = round(time.perf_counter() - self._started, 3)
 
     def _settle_ids(self) -> None:
-        """Count what was new, and hide what is in conflict; most loads bring nothing that was there before."""
+        """Count what was new, and hide what is in conflict. Most loads bring only what is new: that is seen first."""
         summary = self.summary
         mine = {"load_id": self.load_id}
-        cut_off = self._warehouse.ask(statement("list_cut_off_loads"), {"source": self.source, **mine}, why=_WHY)
-        if not cut_off.rows:
-            found = self._warehouse.ask(statement("count_rows_of_ids"), mine, why=_WHY).first()
-            if found["rows"] == found["ids"] == summary.accepted:
-                summary.new = summary.accepted
-                return
-        loads = {"loads": [self.load_id, *(row[0] for row in cut_off.rows)]}
-        counts = self._warehouse.ask(statement("count_load_statements"), {**mine, **loads}, why=_WHY).first()
-        summary.new = int(counts["new"])
-        summary.conflict = int(counts["conflict"])
+        cut_off = self._warehouse.ask(statement("list_cut_off_loads"), {"source": self.source, **mine}, why=_WHY).rows
+        for ids in id_slices(summary.accepted):
+            if not cut_off:
+                found = self._warehouse.ask(statement("count_rows_of_ids"), {**mine, **ids}, why=_WHY).first()
+                if found["rows"] == found["ids"]:
+                    summary.new += int(found["ids"])
+                    continue
+            scope = {"loads": [self.load_id, *(row[0] for row in cut_off)], **ids}
+            counts = self._warehouse.ask(statement("count_load_statements"), {**mine, **scope}, why=_WHY).first()
+            summary.new += int(counts["new"])
+            summary.conflict += int(counts["conflict"])
+            if counts["disputed"]:
+                self._warehouse.run(statement("hide_conflicts"), scope, why=_WHY)
         summary.duplicate = summary.accepted - summary.new - summary.conflict
-        if counts["disputed"]:
-            self._warehouse.run(statement("hide_conflicts"), loads, why=_WHY)
 
     def _record(self, *, finished: bool = False, error: str = "") -> None:
         summary = self.summary
@@ -343,3 +346,13 @@ def _writer(sink: Any, schema: Any, wire: Wire) -> Any:
     return parquet.ParquetWriter(
         sink, schema, compression="snappy", use_dictionary=repeated, write_statistics=False, version="2.6"
     )
+
+
+def id_slices(statements: int) -> list[dict[str, UUID]]:
+    """Bounds `first_id` and `end_id` (exclusive; nil: none) of slices of the ids, enough for so many statements.
+
+    ClickHouse orders UUIDs by their second half, so the bounds differ in that one.
+    """
+    count = 1 + statements // _IDS_A_SLICE
+    bounds = [UUID(int=(number << 64) // count) for number in range(count)]
+    return [{"first_id": first, "end_id": end} for first, end in zip(bounds, [*bounds[1:], UUID(int=0)], strict=True)]
