@@ -60,9 +60,11 @@ def listening(store: FakeStore) -> Iterator[FakeStore]:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         store.address = f"127.0.0.1:{server.server_address[1]}"
-        yield store
-        server.shutdown()
-        thread.join()
+        try:
+            yield store
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @pytest.fixture

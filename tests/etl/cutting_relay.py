@@ -75,6 +75,8 @@ def cutting(relay: CuttingRelay) -> Iterator[CuttingRelay]:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         relay.port = server.server_address[1]
-        yield relay
-        server.shutdown()
-        thread.join()
+        try:
+            yield relay
+        finally:
+            server.shutdown()
+            thread.join()

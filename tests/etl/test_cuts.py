@@ -39,7 +39,7 @@ def test_s3_and_clickhouse_cut_off_in_mid_transfer_lose_nothing_and_count_nothin
     s3_port = urlsplit(aws.url).port or 0
     with (
         cutting(CuttingRelay(s3_port, 15, 20_000, 400_000, generator)) as s3,
-        cutting(CuttingRelay(etl_settings.clickhouse_port, 15, 1_000, 400_000, generator)) as clickhouse,
+        cutting(CuttingRelay(etl_settings.clickhouse_port, 15, 1_000, 100_000, generator)) as clickhouse,
     ):
         settings = etl_settings.model_copy(
             update={
@@ -58,12 +58,12 @@ def test_s3_and_clickhouse_cut_off_in_mid_transfer_lose_nothing_and_count_nothin
         finally:
             worker.stop()
             thread.join()
-        assert s3.cuts >= 5
-        assert clickhouse.cuts >= 5
     counts = "SELECT count(), uniqExact(event_id), countIf(is_conflict) FROM raw_events FINAL"
     assert tables.ask(counts, why="tests").rows == [(truth, truth, 0)]
     waiting = aws.sqs.receive_message(QueueUrl=queues[1]).get("Messages", [])
     assert waiting == []  # nothing was given up
+    assert s3.cuts >= 3
+    assert clickhouse.cuts >= 3
 
 
 def wait_until_empty(aws: Aws, queue: str) -> None:
