@@ -135,7 +135,7 @@ def test_two_worker_processes_share_a_run(
     keys = archive(put, 24)
     put_inventory([keys[:12], keys[12:]])
     run = wait_for_end(shared, shared.create("inventory", max_simultaneous_batches=2, batch_chunk_size=2))
-    assert (run["status"], run["loaded_objects"], run["rows_new"]) == ("completed", 24, 120)
+    assert (run["status"], run["loaded_objects"], run["rows_written"]) == ("completed", 24, 120)
     assert count_events(tables) == 120
     with shared.engine.connect() as connection:
         logs = page_of_logs(connection, "inventory", run["id"], limit=200)
