@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from schoolhouse.backfill.chunk_logs import follow, page_of_logs
 from schoolhouse.backfill.jobs import do
 from schoolhouse.backfill.queue import claim
 from schoolhouse.backfill.runs import act_on_run, read_run, retry_batch
-from schoolhouse.backfill.tables import batches, chunk_logs, inventory_runs
+from schoolhouse.backfill.tables import batches, chunk_logs, inventory_runs, transaction
 from schoolhouse.backfill.worker import Worker
 from schoolhouse.errors import AccessRefused
 from schoolhouse.warehouse.connection import Warehouse
@@ -42,7 +42,7 @@ def test_what_an_inventory_lists_is_loaded(
 ) -> None:
     keys = keys_of(put, count=7)
     put_inventory([keys[:4], keys[4:]], form=form)
-    run = lab.run("inventory", batch_chunk_size=3)
+    run = lab.run("inventory", batch_chunk_size=3, manifest_page_size=2)
     assert (run["status"], run["error"]) == ("completed", "")
     assert count_events(tables) == 21
     assert (run["total_objects"], run["loaded_objects"], run["rows_written"]) == (7, 7, 21)
@@ -181,6 +181,27 @@ def test_a_failed_batch_is_retried_and_the_others_go_on(
     run = read_run(lab.engine, "inventory", made["id"])
     assert (run["status"], run["loaded_objects"], run["failed_batches"]) == ("completed", 6, 0)
     assert count_events(tables) == 18
+
+
+@server_only
+def test_a_batch_has_as_many_attempts_as_were_asked_for(
+    lab: Lab, put: Put, put_inventory: Put, refused_port: int, tables: Warehouse
+) -> None:
+    put_inventory([keys_of(put, count=2)])
+    made = lab.create("inventory", max_batch_attempts=2)
+    away = lab.settings.model_copy(update={"clickhouse_port": refused_port})
+    for attempt, (settings, status) in enumerate([(lab.settings, "running"), (away, "running"), (away, "failed")]):
+        with transaction(lab.engine) as connection:  # as if the wait between two attempts had passed
+            connection.execute(update(batches).values(not_before=0.0))
+        lease = claim(lab.engine, "tests", seconds=30)
+        assert lease
+        assert (lease.kind, lease.attempt) == (("batch", attempt) if attempt else ("inventory", 1))
+        do(lab.engine, lease, settings, must_end=lambda: False)
+        assert read_run(lab.engine, "inventory", made["id"])["status"] == status
+    act_on_run(lab.engine, "inventory", made["id"], "retry")
+    lab.work()
+    assert read_run(lab.engine, "inventory", made["id"])["status"] == "completed"
+    assert count_events(tables) == 6
 
 
 @server_only

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -16,9 +17,13 @@ import pyarrow as pa
 import pytest
 from backports import zstd
 from pyarrow import parquet
+from sqlalchemy import update
 
 from schoolhouse.backfill.chunk_logs import page_of_logs
+from schoolhouse.backfill.jobs import do
+from schoolhouse.backfill.queue import claim
 from schoolhouse.backfill.runs import act_on_run, read_run
+from schoolhouse.backfill.tables import manual_runs, transaction
 from schoolhouse.backfill.worker import Worker
 from schoolhouse.etl.handler import Handler
 from schoolhouse.warehouse.connection import Warehouse
@@ -153,6 +158,27 @@ def test_attempts_end_and_a_retry_goes_on_behind_the_last_chunk(
     assert count_events(tables) == 12
 
 
+@server_only
+def test_a_run_has_three_attempts_and_no_more(lab: Lab, put: Put, refused_port: int) -> None:
+    put("section/1/video/0.jsonl", statements(0))
+    made = lab.create("manual", s3_pattern=pattern(lab))
+    away = lab.settings.model_copy(update={"clickhouse_port": refused_port})
+    for attempt, status in ((1, "pending"), (2, "pending"), (3, "failed")):
+        with transaction(lab.engine) as connection:  # as if the wait between two attempts had passed
+            connection.execute(update(manual_runs).values(not_before=0.0))
+        lease = claim(lab.engine, "tests", seconds=30)
+        assert lease
+        assert lease.attempt == attempt
+        do(lab.engine, lease, away, must_end=lambda: False)
+        assert read_run(lab.engine, "manual", made["id"])["status"] == status
+    assert claim(lab.engine, "tests", seconds=30) is None
+    assert [(log["attempt"], log["status"]) for log in logs_of(lab, made)] == [
+        (3, "failed"),
+        (2, "failed"),
+        (1, "failed"),
+    ]
+
+
 def test_a_cancel_kills_the_insert_and_its_rows_are_counted(lab: Lab, put: Put, tables: Warehouse) -> None:
     body = jsonl(statements(0, 20_000))
     for number in range(12):
@@ -162,8 +188,12 @@ def test_a_cancel_kills_the_insert_and_its_rows_are_counted(lab: Lab, put: Put, 
     thread = threading.Thread(target=worker.run, kwargs={"until_idle": True})
     thread.start()
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not read_run(lab.engine, "manual", made["id"])["live"].get("rows_read"):
+    while not (live := read_run(lab.engine, "manual", made["id"])["live"]) and time.monotonic() < deadline:
         time.sleep(0.05)
+    assert live["rows_read"] > 0
+    assert live["query_id"].startswith("schoolhouse_backfill_manual_")
+    queries = tables.ask("SELECT query FROM system.processes WHERE query_kind = 'Insert'", why="tests").rows
+    assert not [query for (query,) in queries if os.environ["AWS_SECRET_ACCESS_KEY"] in query]
     assert act_on_run(lab.engine, "manual", made["id"], "cancel")["status"] == "cancelled"
     thread.join(60)
     run = read_run(lab.engine, "manual", made["id"])

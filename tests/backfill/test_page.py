@@ -14,7 +14,11 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from sqlalchemy import insert
 
+from schoolhouse.backfill import tables
+from schoolhouse.database import open_database
+from schoolhouse.settings import load_settings
 from tests.backfill.conftest import DAY, INVENTORY, Aws
 from tests.chromium import needs_chromium, running_chromium, take_picture
 from tests.conftest import ROOT
@@ -156,6 +160,7 @@ def test_an_operator_does_all_of_it_from_the_page(
     page.locator("#facts-inventory-1 [data-log]").nth(1).click()
     expect(page.locator("#inventory-1 .entry")).to_have_count(11)
     take_picture(page, "backfill-inventory")
+    assert os.environ["AWS_SECRET_ACCESS_KEY"] not in page.content()
     assert operator.command("inventory", "show", "1")["loaded_objects"] == 30
     assert operator.command("inventory", "show", "1")["skipped_objects"] == 10
 
@@ -187,6 +192,64 @@ def test_an_operator_does_all_of_it_from_the_page(
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
+def test_a_long_log_is_read_to_its_end_and_followed_and_never_fills_the_page(page: Page, operator: Operator) -> None:
+    engine = open_database(load_settings(data_dir=operator.directory))
+    values = {"s3_pattern": "s3://bucket/*", "target_table": "raw_events", "format": "lines", "chunk_size": 1}
+    with tables.transaction(engine) as connection:  # no worker takes a manual run that is paused
+        now = tables.moment(tables.clock(connection))
+        run = {**values, "max_attempts": 3, "status": "paused", "created_at": now}
+        connection.execute(insert(tables.manual_runs), run)
+
+    def log(first: int, count: int) -> None:
+        with tables.transaction(engine) as connection:
+            rows = [
+                {"manual_run_id": 1, "chunk_index": number, "attempt": 1, "status": "completed", "created_at": now}
+                for number in range(first, first + count)
+            ]
+            connection.execute(insert(tables.chunk_logs), rows)
+
+    def shown() -> list[int]:
+        texts = page.locator("#manual-1 .entry strong").all_inner_texts()
+        return [int(text.removeprefix("Chunk ")) for text in texts]
+
+    log(1, 450)
+    page.goto(PATH)
+    page.click("#manual-1 details.log summary")
+    box, live = page.locator("#manual-1 .entries"), page.locator("#manual-1 .log-live")
+    expect(page.locator("#manual-1 .entry")).to_have_count(25)
+    assert shown() == list(range(450, 425, -1))
+    expect(live).to_be_checked()
+
+    most = 0
+    for _ in range(60):  # down to the oldest
+        box.evaluate("box => { box.scrollTop = box.scrollHeight }")
+        page.wait_for_timeout(60)
+        most = max(most, len(shown()))
+        if shown()[-1] == 1:
+            break
+    assert shown() == list(range(200, 0, -1))
+    assert most == 200
+    expect(live).not_to_be_checked()
+
+    log(451, 3)  # nothing moves under the reader's eyes
+    expect(page.locator("#manual-1 .log-note")).to_contain_text("New entries are there", timeout=10_000)
+    assert shown()[0] == 200
+    for _ in range(60):  # up again, to what has come meanwhile
+        box.evaluate("box => { box.scrollTop = 0 }")
+        page.wait_for_timeout(60)
+        if shown()[0] == 453:
+            break
+    assert shown() == list(range(453, 253, -1))
+
+    live.check()
+    expect(page.locator("#manual-1 .entry")).to_have_count(25)
+    log(454, 300)
+    expect(page.locator("#manual-1 .entry strong").first).to_have_text("Chunk 753", timeout=10_000)
+    assert len(shown()) <= 200
+    assert len(shown()) == len(set(shown()))
+    engine.dispose()
+
+
 def test_an_operator_does_all_of_it_from_the_command_line(operator: Operator, put: Put, put_inventory: Put) -> None:
     keys = [f"section/{section}/video/2024-0{section}-01T12-00-00Z_b.jsonl" for section in range(1, 9)]
     for number, key in enumerate(keys):
@@ -198,14 +261,17 @@ def test_an_operator_does_all_of_it_from_the_command_line(operator: Operator, pu
     words = ("--start", "2024-02-01", "--end", "2024-05-01", "--chunk-size", "1", "--setting", "max_threads=2")
     made = operator.command("inventory", "create", "--date", DAY, *words)
     operator.command("inventory", "pause", str(made["id"]))
-    assert operator.command("inventory", "resume", str(made["id"]))["status"] in {"running", "pending"}
-    done = operator.wait_for("inventory", made["id"], "completed", "failed")
-    assert (done["status"], done["loaded_objects"], done["filtered_objects"]) == ("completed", 3, 5)
-    follow = subprocess.run(
+    with subprocess.Popen(
         schoolhouse("backfill", "inventory", "logs", str(made["id"]), "--follow", "--json"),
-        cwd=operator.directory, env=operator.variables, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert [json.loads(line)["chunk_index"] for line in follow.stdout.splitlines()] == [1, 2, 3]
+        cwd=operator.directory, env=operator.variables, stdout=subprocess.PIPE, text=True,
+    ) as follower:  # fmt: skip
+        assert operator.command("inventory", "resume", str(made["id"]))["status"] in {"running", "pending"}
+        assert follower.stdout is not None
+        told = [json.loads(line)["chunk_index"] for line in follower.stdout]  # until the run has ended
+        assert follower.wait(30) == 0
+    assert told == [1, 2, 3]
+    done = operator.command("inventory", "show", str(made["id"]))
+    assert (done["status"], done["loaded_objects"], done["filtered_objects"]) == ("completed", 3, 5)
     assert [run["id"] for run in operator.command("inventory", "list")] == [made["id"], estimate["id"]]
     operator.command("inventory", "delete", str(made["id"]))
     assert [run["id"] for run in operator.command("inventory", "list")] == [estimate["id"]]

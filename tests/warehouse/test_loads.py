@@ -99,8 +99,9 @@ def test_an_empty_load_is_no_error(shared_tables: Warehouse, tmp_path: Path) -> 
         assert (summary.lines, summary.accepted, summary.rejected) == (0, 0, {})
 
 
-def test_lines_that_a_statement_selects_are_a_load_too(shared_tables: Warehouse) -> None:
-    line = as_bytes(statement(mark="selected")).decode()
+@pytest.mark.parametrize("source_bytes", [0.0, 1_000.0, 1e9])
+def test_lines_that_a_statement_selects_are_a_load_too(shared_tables: Warehouse, source_bytes: float) -> None:
+    line = as_bytes(statement(mark=f"selected {source_bytes}")).decode()
     sql = """
         SELECT
             {line:String} AS line, {source_file:String} AS source_file, {source_etag:String} AS source_etag,
@@ -108,7 +109,7 @@ def test_lines_that_a_statement_selects_are_a_load_too(shared_tables: Warehouse)
             {max_line_bytes:UInt32} AS max_line_bytes, 0 AS is_rebuild
     """
     with start_load(shared_tables, route="backfill", source="select") as load:
-        load.add_select(sql, {"line": line}, source_file="s3://bucket/key")
+        load.add_select(sql, {"line": line}, source_file="s3://bucket/key", source_bytes=source_bytes)
     assert (load.summary.lines, load.summary.new) == (1, 1)
     where = "SELECT source_file, source_line FROM raw_events WHERE load_id = {load:UInt64}"
     assert rows(shared_tables, where, load=load.load_id) == [("s3://bucket/key", 7)]

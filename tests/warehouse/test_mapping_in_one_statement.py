@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from schoolhouse.warehouse.connection import Warehouse
 from schoolhouse.warehouse.loads import start_load
-from schoolhouse.warehouse.mapping import mapped_insert
+from schoolhouse.warehouse.mapping import door_insert, mapped_insert
 from tests.given import page_attempt, small_campus
 
 EVENTS = "SELECT * EXCEPT (event_version, source_file, load_id, inserted_at) FROM raw_events FINAL ORDER BY event_id"
@@ -43,7 +44,14 @@ def test_both_ways_in_keep_the_same_rows(tables: Warehouse, tmp_path: Path) -> N
     assert one == other
 
 
-def test_the_head_of_the_select_stays_the_head() -> None:
-    sql = mapped_insert("-- Lines of nothing\n-- none\nSELECT 1 AS line FROM nothing\n")
-    assert sql.startswith("-- Lines of nothing\n-- none\nINSERT INTO parsed_statements (verdict, event_id, ")
+@pytest.mark.parametrize(
+    ("make", "insert"),
+    [
+        (mapped_insert, "INSERT INTO parsed_statements (verdict, event_id, "),
+        (door_insert, "INSERT INTO ingest (line, source_file, "),
+    ],
+)
+def test_the_head_of_the_select_stays_the_head(make: Callable[[str], str], insert: str) -> None:
+    sql = make("-- Lines of nothing\n-- none\nSELECT 1 AS line FROM nothing\n")
+    assert sql.startswith(f"-- Lines of nothing\n-- none\n{insert}")
     assert "SELECT 1 AS line FROM nothing" in sql

@@ -7,17 +7,16 @@ reach (local files, keys that look like patterns, ETL_READER=parquet) is read he
 
 from __future__ import annotations
 
-import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from schoolhouse.backfill.patterns import Source
-from schoolhouse.collect.files import StatementFile, read_blocks
+from schoolhouse.backfill.reading import copied, statement_blocks
 from schoolhouse.errors import (
     InputError,
     ObjectTooLarge,
@@ -44,7 +43,6 @@ _ENGINE_FORMATS: Final = {
 # Faults of the warehouse, not of an object: unknown tables, columns, settings, databases.
 _SETUP_CODES: Final = frozenset({16, 47, 60, 81, 115})
 _HEADS_AT_ONCE: Final = 8
-_PARQUET_ROWS: Final = 20_000
 
 
 class Stopping(Protocol):
@@ -147,6 +145,15 @@ class ChunkLoader:
             self._s3 = s3_client(self.settings)
         return self._s3
 
+    @property
+    def s3_limits(self) -> dict[str, int]:
+        """How ClickHouse is to speak to S3. Only AWS itself may send it elsewhere (to the region of a bucket)."""
+        limits = {
+            "s3_retry_attempts": self.settings.s3_max_attempts,
+            "s3_request_timeout_ms": self.settings.s3_read_timeout_seconds * 1000,
+        }
+        return limits | ({"s3_max_redirects": 0} if self.settings.aws_endpoint_url else {})
+
     def load(self, chunk: Chunk) -> ChunkResult:
         """Load a chunk. Stopped in the middle, its result says so and counts the rows that got in.
 
@@ -184,7 +191,7 @@ class ChunkLoader:
             values |= {"collection": collection} if collection else {}
             return statement(name, _SQL), {**values, "lines": lines}
         found: list[str] = []
-        with self._copied(source) as path:
+        with copied(source, lambda: self.s3) as path:
             for block, _ in self._blocks(path, source):
                 found += block.decode("utf-8", "replace").splitlines()[: lines - len(found)]
                 if len(found) >= lines:
@@ -316,8 +323,7 @@ class ChunkLoader:
         named = {name: value for name, value in names if value}
         way = "_and_".join(named)
         limits: dict[str, Any] = {
-            "s3_retry_attempts": settings.s3_max_attempts,
-            "s3_request_timeout_ms": settings.s3_read_timeout_seconds * 1000,
+            **self.s3_limits,
             **self._spec.clickhouse_settings,
             **self._spec.options,
             "query_id": f"{chunk.query_id}_{load.load_id}",
@@ -329,6 +335,7 @@ class ChunkLoader:
                 "format": _ENGINE_FORMATS[self._spec.format],
                 **named,
             },
+            source_bytes=sum(source.size_bytes for source in group) / len(group),
             limits=limits,
             why=f"backfill {chunk.query_id}",
         )
@@ -338,33 +345,14 @@ class ChunkLoader:
         limit = self.settings.max_s3_object_bytes
         if limit and source.size_bytes > limit:
             raise ObjectTooLarge(f"{source.uri} has {source.size_bytes} bytes; {limit} are allowed.")
-        with self._copied(source) as path:
+        with copied(source, lambda: self.s3) as path:
             for lines, first_line in self._blocks(path, source):
                 if self._watch.stops_now:
                     raise InputError("The run was stopped.")
                 load.add_pieces([Piece(lines, source.uri, first_line, source.etag)])
 
-    @contextmanager
-    def _copied(self, source: Source) -> Iterator[Path]:
-        """An object as a file of this machine; a local file is what it is."""
-        if not source.bucket:
-            yield Path(source.key)
-            return
-        with tempfile.NamedTemporaryFile(prefix="schoolhouse-backfill-") as copy:
-            with mapped_errors(source.uri):
-                for piece in self.s3.get_object(Bucket=source.bucket, Key=source.key)["Body"].iter_chunks(1 << 20):
-                    copy.write(piece)
-            copy.flush()
-            yield Path(copy.name)
-
     def _blocks(self, path: Path, source: Source) -> Iterable[tuple[bytes, int]]:
-        if self._spec.format == "parquet":
-            yield from _parquet_blocks(path, source)
-            return
-        layout: Any = "lines" if self._spec.format == "lines" else "json"
-        file = StatementFile(source.uri, path, layout, max(source.size_bytes, 0))
-        for block in read_blocks(file, max_line_bytes=self.settings.max_line_bytes):
-            yield block.lines, block.first_line
+        return statement_blocks(path, source, form=self._spec.format, max_line_bytes=self.settings.max_line_bytes)
 
     def _halves(self, group: list[Source], result: ChunkResult) -> list[list[Source]]:
         """The group without what is missing, again; or its halves, if nothing is."""
@@ -396,24 +384,3 @@ def _is_of_an_object(error: SchoolhouseError) -> bool:
     if isinstance(error, QueryError):
         return error.engine_code not in _SETUP_CODES
     return isinstance(error, StorageError | InputError)
-
-
-def _parquet_blocks(path: Path, source: Source) -> Iterable[tuple[bytes, int]]:
-    """The column `line` of a Parquet file, in blocks."""
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    first_line = 1
-    try:
-        with parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=_PARQUET_ROWS, columns=["line"]):
-                lines = [_one_line(value) for value in batch.column(0).to_pylist()]
-                yield b"".join(lines), first_line
-                first_line += len(lines)
-    except (pa.ArrowException, OSError, IndexError):
-        raise InputError(f"{source.uri} is no Parquet with a column `line`.") from None
-
-
-def _one_line(value: str | bytes | None) -> bytes:
-    data = value.encode() if isinstance(value, str) else value or b""
-    return data.replace(b"\n", b" ") + b"\n"

@@ -114,7 +114,8 @@ def estimate(
 def _judged(loader: ChunkLoader, source: Source, spec: LoadSpec) -> tuple[dict[str, tuple[int, int]], float]:
     """Lines and bytes by verdict, for the head of an object."""
     origin, parameters = loader.head_of(source, _LINES)
-    answer = loader.warehouse.ask(_question(loader.warehouse, origin), parameters, why="backfill dry run")
+    question = _question(loader.warehouse, origin)
+    answer = loader.warehouse.ask(question, parameters, why="backfill dry run", limits=loader.s3_limits)
     return {verdict: (int(rows), int(size)) for verdict, rows, size in answer.rows}, answer.seconds
 
 

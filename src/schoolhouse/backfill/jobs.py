@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import Engine, delete, insert, update
+from sqlalchemy import Engine, update
 
 from schoolhouse.backfill.chunks import Chunk, ChunkLoader, ChunkResult, LoadSpec
 from schoolhouse.backfill.estimate import Tally, estimate
@@ -20,18 +20,10 @@ from schoolhouse.backfill.inventory import DataFile, fetched, pages, read_manife
 from schoolhouse.backfill.patterns import Source, matching
 from schoolhouse.backfill.places import Place, place_of
 from schoolhouse.backfill.planning import key_filter, manifest_place, plan
-from schoolhouse.backfill.queue import Lease, Order, held, move, order_of, settle_run
+from schoolhouse.backfill.queue import Lease, held, move, order_of, settle_run
+from schoolhouse.backfill.records import Ended, record_chunk
 from schoolhouse.backfill.states import Act, State, may
-from schoolhouse.backfill.tables import (
-    COUNTS,
-    TABLES,
-    chunk_logs,
-    clock,
-    inventory_runs,
-    manual_runs,
-    moment,
-    transaction,
-)
+from schoolhouse.backfill.tables import clock, inventory_runs, manual_runs, moment, transaction
 from schoolhouse.backfill.watch import Watch
 from schoolhouse.errors import LeaseLost, SchoolhouseError
 from schoolhouse.etl.aws import s3_client
@@ -285,8 +277,8 @@ class Job:
         result = self._load_patiently(loader, chunk, position)
         if result.is_stopped and self._watch.order != "cancel":
             raise Stopped  # nothing is recorded: the next worker does the chunk again, and it counts once
-        status = "cancelled" if result.is_stopped else "completed"
-        if self._record(chunk, result, position, status) != "go":
+        ended = Ended("cancelled" if result.is_stopped else "completed", result)
+        if record_chunk(self._engine, lease, chunk, ended, position) != "go":
             raise Stopped
 
     def _load_patiently(self, loader: ChunkLoader, chunk: Chunk, position: str) -> ChunkResult:
@@ -301,59 +293,14 @@ class Job:
                 if self._watch.stops_now:
                     raise Stopped from None
                 if not error.is_retryable or waited >= self._settings.backfill_outage_seconds:
-                    self._record(chunk, ChunkResult(seconds=waited), position, "failed", error=error.message)
+                    ended = Ended("failed", ChunkResult(seconds=waited), error.message)
+                    record_chunk(self._engine, self._lease, chunk, ended, position)
                     raise
                 log.warning("a chunk waits", extra={"chunk": chunk.name, "reason": error.message, "seconds": wait})
                 self._watch.wait(wait)
                 self._go_on()
                 wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
                 chunk = Chunk(chunk.name, chunk.index, chunk.query_id, chunk.sources, is_redone=True)
-
-    def _record(self, chunk: Chunk, result: ChunkResult, position: str, status: str, error: str = "") -> Order:
-        """The chunk's log, the new position and the counts, in one transaction under the lease."""
-        lease = self._lease
-        table = TABLES[lease.kind]
-        milliseconds = round(result.seconds * 1000)
-        counts = {name: getattr(result, name) for name in COUNTS if name != "duration_ms"}
-        mine = {"run_id": lease.run_id, "batch_id": lease.id} if lease.kind == "batch" else {"manual_run_id": lease.id}
-        column = chunk_logs.c.batch_id if lease.kind == "batch" else chunk_logs.c.manual_run_id
-        with transaction(self._engine) as connection:
-            row = held(connection, lease)
-            key = (column == lease.id, chunk_logs.c.chunk_index == chunk.index, chunk_logs.c.attempt == lease.attempt)
-            connection.execute(delete(chunk_logs).where(*key))
-            connection.execute(
-                insert(chunk_logs).values(
-                    **mine,
-                    **counts,
-                    chunk_index=chunk.index,
-                    attempt=lease.attempt,
-                    status=status,
-                    query_id=chunk.query_id,
-                    source_url=_source_name(chunk.sources),
-                    objects=len(chunk.sources),
-                    failures=result.failures,
-                    error=error or ("Cancelled while its insert ran." if status == "cancelled" else ""),
-                    worker=lease.owner,
-                    created_at=moment(clock(connection)),
-                    execution_time_ms=milliseconds,
-                )
-            )
-            if status == "failed":
-                return "go"
-            sums = {name: table.c[name] + value for name, value in counts.items()}
-            sums["duration_ms"] = table.c.duration_ms + milliseconds
-            ahead = {"position": position, "chunk_sequence": chunk.index, "takeovers": 0}
-            if lease.kind == "manual":
-                ahead["query_id"] = chunk.query_id
-            connection.execute(
-                update(table)
-                .where(table.c.id == lease.id)
-                .values(**sums, **({} if status == "cancelled" else ahead), live={})
-            )
-            if lease.kind == "batch":
-                of_run = {name: inventory_runs.c[name] + value for name, value in counts.items()}
-                connection.execute(update(inventory_runs).where(inventory_runs.c.id == lease.run_id).values(**of_run))
-            return order_of(connection, lease, row["status"])
 
 
 def _portions(found: Iterator[Any], size: int) -> Iterator[Portion]:
@@ -366,8 +313,3 @@ def _portions(found: Iterator[Any], size: int) -> Iterator[Portion]:
             yield [source for _, source in chunk], str(chunk[-1][0])
     if waiting:
         yield [source for _, source in waiting], str(waiting[-1][0])
-
-
-def _source_name(sources: list[Source]) -> str:
-    first, last = sources[0].uri, sources[-1].uri
-    return first if first == last else f"{first} … {last}"

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, Literal
 
-from sqlalchemy import Connection, Engine, Select, and_, or_, select, update
+from sqlalchemy import Connection, Engine, Select, and_, bindparam, or_, select, update
 
 from schoolhouse.backfill.states import READY, WORKING, Act, Kind, State, next_state
 from schoolhouse.backfill.tables import TABLES, batches, clock, inventory_runs, moment, transaction
@@ -132,31 +133,33 @@ def held(connection: Connection, lease: Lease) -> Any:
     Raises:
         LeaseLost: another worker has it by now, or it is gone.
     """
-    table = TABLES[lease.kind]
     if lease.kind == "batch":  # runs are locked before their batches, everywhere
-        lock_run(connection, lease.run_id)
-    row = (
-        connection.execute(
-            select(table).where(table.c.id == lease.id, table.c.lease_token == lease.token).with_for_update()
-        )
-        .mappings()
-        .first()
-    )
+        connection.execute(_status_of_run(locks=True), {"of": lease.run_id})
+    row = connection.execute(_row_held(lease.kind), {"of": lease.id, "token": lease.token}).mappings().first()
     if row is None:
         raise LeaseLost(f"{lease.kind.capitalize()} {lease.id} belongs to another worker by now.")
     return row
+
+
+@cache
+def _row_held(kind: Kind) -> Select[Any]:
+    table = TABLES[kind]
+    mine = and_(table.c.id == bindparam("of"), table.c.lease_token == bindparam("token"))
+    return select(table).where(mine).with_for_update()
+
+
+@cache
+def _status_of_run(*, locks: bool = False) -> Select[Any]:
+    question = select(inventory_runs.c.status).where(inventory_runs.c.id == bindparam("of"))
+    return question.with_for_update() if locks else question
 
 
 def order_of(connection: Connection, lease: Lease, status: str) -> Order:
     """What the operator wants of the work."""
     wanted = status
     if lease.kind == "batch" and status == State.RUNNING:
-        wanted = (
-            connection.execute(
-                select(inventory_runs.c.status).where(inventory_runs.c.id == lease.run_id)
-            ).scalar_one_or_none()
-            or State.CANCELLED
-        )
+        found = connection.execute(_status_of_run(), {"of": lease.run_id}).scalar_one_or_none()
+        wanted = found or State.CANCELLED
     if wanted == State.CANCELLED:
         return "cancel"
     return "pause" if wanted == State.PAUSED else "go"

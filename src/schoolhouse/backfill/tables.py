@@ -31,8 +31,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
-    literal_column,
-    select,
+    text,
 )
 
 from schoolhouse.backfill.states import Kind
@@ -217,14 +216,15 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+_CLOCKS: Final = {
+    "postgresql": text("SELECT extract(epoch FROM clock_timestamp())"),
+    "sqlite": text("SELECT (julianday('now') - 2440587.5) * 86400.0"),
+}
+
+
 def clock(connection: Connection) -> float:
     """The database's time, in seconds of Unix time: the one clock that all workers share."""
-    expression = (
-        "extract(epoch FROM clock_timestamp())"
-        if connection.dialect.name == "postgresql"
-        else "(julianday('now') - 2440587.5) * 86400.0"
-    )
-    return float(connection.execute(select(literal_column(expression))).scalar_one())
+    return float(connection.execute(_CLOCKS[connection.dialect.name]).scalar_one())
 
 
 def moment(seconds: float) -> datetime:

@@ -10,6 +10,7 @@ has its row in `loads`, the objects theirs in `loaded_objects`. Loading an objec
 
 from __future__ import annotations
 
+import io
 import queue
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -167,6 +168,7 @@ class ObjectLoader:
         load.add_select(
             statement(name),
             {"format": "LineAsString", **parameters},
+            source_bytes=sum(ref.size_bytes for ref in group) / len(group),
             limits={  # by default the engine tries a dead S3 500 times
                 "s3_retry_attempts": self.settings.s3_max_attempts,
                 "s3_request_timeout_ms": self.settings.s3_read_timeout_seconds * 1000,
@@ -238,31 +240,42 @@ def grouped(refs: Iterable[ObjectRef]) -> Iterator[list[ObjectRef]]:
 
 
 def blocks(pieces: Iterable[bytes], *, max_rows: int, max_bytes: int) -> Iterator[bytes]:
-    """Whole lines in blocks of at most `max_rows` lines and `max_bytes` bytes (one longer line is a block alone)."""
+    """Whole lines in blocks of at most `max_rows` lines and `max_bytes` bytes (one longer line is a block alone).
+
+    Lines keep their newlines; the last may lack one. A carriage return ends no line, as in ClickHouse. A piece that is
+    small enough is not cut, so a line costs no Python of its own.
+    """
+    for whole in _whole_lines(pieces):
+        if len(whole) <= max_bytes and whole.count(b"\n") < max_rows:
+            yield whole
+        else:
+            yield from _cut(whole, max_rows, max_bytes)
+
+
+def _whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The pieces, each ending where a line ends."""
+    parts: list[bytes] = []
+    for piece in pieces:
+        end = piece.rfind(b"\n") + 1
+        if end:
+            yield b"".join([*parts, piece[:end]])
+            parts = []
+        if end < len(piece):
+            parts.append(piece[end:])
+    if parts:
+        yield b"".join(parts)
+
+
+def _cut(whole: bytes, max_rows: int, max_bytes: int) -> Iterator[bytes]:
     lines: list[bytes] = []
     size = 0
-    for line in _lines(pieces):
+    for line in io.BytesIO(whole):
         if lines and (len(lines) >= max_rows or size + len(line) > max_bytes):
             yield b"".join(lines)
             lines, size = [], 0
         lines.append(line)
         size += len(line)
-    if lines:
-        yield b"".join(lines)
-
-
-def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Lines with their newlines; the last may lack one. A carriage return ends no line, as in ClickHouse."""
-    parts: list[bytes] = []
-    for piece in pieces:
-        *whole, rest = piece.split(b"\n")
-        for line in whole:
-            yield b"".join([*parts, line, b"\n"])
-            parts = []
-        if rest:
-            parts.append(rest)
-    if parts:
-        yield b"".join(parts)
+    yield b"".join(lines)
 
 
 def explained(error: SchoolhouseError, ref: ObjectRef) -> SchoolhouseError:

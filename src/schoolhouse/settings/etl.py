@@ -53,7 +53,7 @@ class Etl(Group):
         description="Lines of one insert where the handler posts Parquet.",
     )
     max_parquet_bytes_per_insert: int = Field(
-        16_777_216,
+        67_108_864,
         ge=1024,
         validation_alias="MAX_PARQUET_BYTES_PER_INSERT",
         description="Bytes of lines (before compression) of one insert where the handler posts Parquet.",

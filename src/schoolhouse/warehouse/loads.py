@@ -9,7 +9,8 @@ and running it again is safe, since a statement counts once however often it arr
 arrive stands: arrival is the load's start in nanoseconds, and the line's number within it.
 
 A line costs one parse, one hash and one insert, whatever the size of the tables. Counting what was new looks each id of
-the load up in `statement_ids`: below about a thousandth of the table by index, above that with one pass over it.
+the load up in `statement_ids`: below about a thousandth of the table by index, above that with one pass over its ids
+(and over its other columns too, if some of them stood there before).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from uuid import UUID
 
 from schoolhouse.errors import SchoolhouseError, WarehouseError
 from schoolhouse.warehouse.connection import Warehouse
-from schoolhouse.warehouse.mapping import MAPPED_SETTINGS, mapped_insert
+from schoolhouse.warehouse.mapping import MAPPED_SETTINGS, SMALL_SOURCE_BYTES, door_insert, mapped_insert
 from schoolhouse.warehouse.pseudonyms import is_pseudonymous, pseudonyms_of, require_pseudonymous_source
 from schoolhouse.warehouse.statements import statement
 
@@ -174,22 +175,26 @@ class Load:
         parameters: Mapping[str, Any],
         *,
         source_file: str = "",
+        source_bytes: float = 0.0,
         limits: Mapping[str, Any] | None = None,
         why: str = _WHY,
     ) -> None:
         """Load what a SELECT of the caller's reads; it names the columns of `ingest`, and the load's own are bound.
 
-        `why` travels with the query, so that it can be found in `system.processes` and killed.
+        `source_bytes` is the mean size of the objects that it reads, as far as the caller knows: many small ones take
+        another way than a few large ones. `why` travels with the query, so that it can be found in `system.processes`
+        and killed.
 
         Raises:
             SettingsError: the warehouse takes pseudonyms only, and the source is not declared to hold them.
         """
         require_pseudonymous_source(self._warehouse)
+        is_small = 0 < source_bytes < SMALL_SOURCE_BYTES
         self._warehouse.run(
-            mapped_insert(sql),
+            door_insert(sql) if is_small else mapped_insert(sql),
             {**self._origin(source_file), **parameters},
             why=why,
-            limits=self._limits | MAPPED_SETTINGS | dict(limits or {}),
+            limits=self._limits | ({} if is_small else MAPPED_SETTINGS) | dict(limits or {}),
         )
 
     def _origin(self, source_file: str) -> dict[str, Any]:
@@ -223,19 +228,27 @@ class Load:
                 hint="Load the same source again: what arrived counts once. See the server's log for the cause.",
             )
         if summary.accepted:
-            cut_off = self._warehouse.ask(
-                statement("list_cut_off_loads"), {"source": self.source, "load_id": self.load_id}, why=_WHY
-            )
-            loads = [self.load_id, *(row[0] for row in cut_off.rows)]
-            for ids in id_slices(summary.accepted):
-                scope = {"loads": loads, **ids}
-                counts = self._warehouse.ask(statement("count_load_statements"), {**mine, **scope}, why=_WHY).first()
-                summary.new += int(counts["new"])
-                summary.conflict += int(counts["conflict"])
-                if counts["disputed"]:
-                    self._warehouse.run(statement("hide_conflicts"), scope, why=_WHY)
-            summary.duplicate = summary.accepted - summary.new - summary.conflict
+            self._settle_ids()
         summary.seconds = round(time.perf_counter() - self._started, 3)
+
+    def _settle_ids(self) -> None:
+        """Count what was new, and hide what is in conflict. Most loads bring only what is new: that is seen first."""
+        summary = self.summary
+        mine = {"load_id": self.load_id}
+        cut_off = self._warehouse.ask(statement("list_cut_off_loads"), {"source": self.source, **mine}, why=_WHY).rows
+        for ids in id_slices(summary.accepted):
+            if not cut_off:
+                found = self._warehouse.ask(statement("count_rows_of_ids"), {**mine, **ids}, why=_WHY).first()
+                if found["rows"] == found["ids"]:
+                    summary.new += int(found["ids"])
+                    continue
+            scope = {"loads": [self.load_id, *(row[0] for row in cut_off)], **ids}
+            counts = self._warehouse.ask(statement("count_load_statements"), {**mine, **scope}, why=_WHY).first()
+            summary.new += int(counts["new"])
+            summary.conflict += int(counts["conflict"])
+            if counts["disputed"]:
+                self._warehouse.run(statement("hide_conflicts"), scope, why=_WHY)
+        summary.duplicate = summary.accepted - summary.new - summary.conflict
 
     def _record(self, *, finished: bool = False, error: str = "") -> None:
         summary = self.summary

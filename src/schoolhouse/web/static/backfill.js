@@ -70,7 +70,8 @@ function newer(log) {
     const known = new Set(ids(log));
     if (!known.size) { box.replaceChildren(...await fetched(log, {})); say(log, ""); return; }
     const found = await fetched(log, { after: Math.max(0, Math.max(...known) - LOOK_BACK), limit: MOST });
-    box.prepend(...found.filter((entry) => !known.has(Number(entry.dataset.id))));
+    if (found.length === MOST) box.replaceChildren(...await fetched(log, {})); // too far behind: the newest, anew
+    else box.prepend(...found.filter((entry) => !known.has(Number(entry.dataset.id))));
     while (box.children.length > MOST) box.lastElementChild.remove();
     box.scrollTop = 0;
     say(log, "");
