@@ -103,7 +103,6 @@ def object_store(lake: Lake) -> Any:
 
     if lake.directory is not None:
         return LocalStore(lake.directory, mkdir=True)
-    options = dict(lake.options)
-    allow_http = bool(options.pop("aws_allow_http", "")) or '"gcs_base_url": "http:' in "".join(options.values())
-    client = {"allow_http": True} if allow_http else {}
+    options = {name: value for name, value in lake.options.items() if name != "aws_allow_http"}  # delta-rs's own
+    client = {"allow_http": True} if any("http://" in value for value in options.values()) else {}
     return from_url(lake.root, config=options, client_options=client)  # type: ignore[call-overload]
