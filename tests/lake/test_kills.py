@@ -22,7 +22,7 @@ from tests.lake.truth import must_hold
 
 KILLS = 20
 WINDOWS = 36
-FOLLOWER_KILLS = 8
+FOLLOWER_KILLS = 6
 
 
 def _start(lake: Lake, *arguments: str) -> subprocess.Popen[bytes]:
