@@ -5,7 +5,19 @@ from __future__ import annotations
 import argparse
 import importlib
 
-NAMES = ("startup", "ingest", "questions", "charts", "dashboard", "simulate", "etl", "backfill", "xapi_post", "lake")
+NAMES = (
+    "startup",
+    "ingest",
+    "questions",
+    "charts",
+    "dashboard",
+    "pages",
+    "simulate",
+    "etl",
+    "backfill",
+    "xapi_post",
+    "lake",
+)
 
 
 def main() -> None:

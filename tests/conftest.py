@@ -228,6 +228,7 @@ def settings_on(handle: str, request: pytest.FixtureRequest, *, data_dir: Path) 
         clickhouse_port=server.port,
         clickhouse_user=server.user,
         clickhouse_password=server.password,
+        clickhouse_secure=False,  # the free port of a stand-in may end like one for TLS
     )
 
 

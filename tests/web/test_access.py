@@ -67,6 +67,20 @@ def test_the_same_number_on_another_platform_is_another_section(peopled_site: Pe
     assert peopled_site.get("bo", f"/api/sections/{OWN}/overview").status == 403
 
 
+def test_a_number_that_two_platforms_have_means_the_one_that_is_theirs(peopled_site: PeopledSite) -> None:
+    page = peopled_site.get("ann", "/sections/42", Accept="text/html")
+    assert (page.status, page.headers["location"]) == (307, f"/sections/{OWN}")
+    insights = peopled_site.get("bo", "/sections/42/insights", Accept="text/html")
+    assert insights.headers["location"].startswith("/sections/42@other.example/instructor_dashboard")
+    assert peopled_site.get("ann", "/api/sections/42/overview").json()["events"] == 3
+
+
+def test_where_both_are_theirs_the_answer_names_both(peopled_site: PeopledSite) -> None:
+    both = peopled_site.get("di", "/sections/42", Accept="text/html")
+    assert both.status == 404
+    assert "Choose one: 42@other.example, 42@torus.example." in both.text
+
+
 def test_admins_and_analysts_see_every_section_and_authors_none(peopled_site: PeopledSite) -> None:
     for who, expected in (("root", 200), ("di", 200), ("cy", 403)):
         assert peopled_site.get(who, "/api/sections/43@torus.example/overview").status == expected

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.chromium import needs_chromium, running_chromium, serious_faults
+from tests.chromium import needs_chromium, running_chromium, serious_faults, take_picture
 from tests.web.visitors import PASSWORD, PeopledSite
 
 pytestmark = needs_chromium
@@ -61,10 +61,12 @@ def test_sign_in_and_admin_pages_are_readable(page: Page, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.goto("/sign-in?next=/admin/clickhouse")
     assert serious_faults(page) == []
+    take_picture(page, f"sign-in-{scheme}")
     _sign_in(page, "root")
     for path in ("/admin/clickhouse", "/admin/xapi_upload_pipeline", "/admin/audit", "/admin/clickhouse/migrate"):
         page.goto(path)
         assert serious_faults(page) == [], path
+        take_picture(page, f"{path[1:].replace('/', '-')}-{scheme}")
 
 
 def test_a_narrow_screen_does_not_scroll_sideways(page: Page) -> None:
@@ -74,6 +76,7 @@ def test_a_narrow_screen_does_not_scroll_sideways(page: Page) -> None:
     for path in ("/admin/clickhouse", "/admin/audit", "/admin/xapi_upload_pipeline"):
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        take_picture(page, f"{path[1:].replace('/', '-')}-360")
 
 
 def test_the_warehouse_page_follows_what_happens_and_rests_while_hidden(page: Page, peopled_site: PeopledSite) -> None:

@@ -75,6 +75,7 @@ def test_a_chart_comes_as_a_picture_on_light_and_dark_ground(lively: Site) -> No
     light = lively.get(f"{SECTION}/grade_distribution.svg").text
     dark = lively.get(f"{SECTION}/grade_distribution.svg?theme=dark").text
     assert "Grade distribution" in light
+    assert "Page viewed" in lively.get(f"{SECTION}/event_summary.svg").text
     assert "#ffffff" in light
     assert "#1a2129" in dark
 

@@ -23,8 +23,8 @@ ACCOUNTS = (
     NewAccount("root", "admin", PASSWORD),
     NewAccount("ann", "instructor", PASSWORD, sections=[Scope(HOST, 42)]),
     NewAccount("bo", "instructor", sections=[Scope("https://other.example", 42)]),
-    NewAccount("cy", "author", projects=[Scope(HOST, 7)]),
-    NewAccount("di", "analyst"),
+    NewAccount("cy", "author", PASSWORD, projects=[Scope(HOST, 7)]),
+    NewAccount("di", "analyst", PASSWORD),
 )
 
 

@@ -47,13 +47,18 @@ class Person:
         """Whether the admin pages are theirs."""
         return self.role == "admin"
 
+    @property
+    def sees_everything(self) -> bool:
+        """Whether every section and project is theirs."""
+        return self.role in _SEE_ALL
+
     def may_see_section(self, platform: str, section_id: int) -> bool:
         """Whether this section's rows may reach them."""
-        return self.role in _SEE_ALL or Scope(platform, section_id) in self.sections
+        return self.sees_everything or Scope(platform, section_id) in self.sections
 
     def may_see_project(self, platform: str, project_id: int) -> bool:
         """Whether this project's rows may reach them."""
-        return self.role in _SEE_ALL or Scope(platform, project_id) in self.projects
+        return self.sees_everything or Scope(platform, project_id) in self.projects
 
 
 LOCAL_OPERATOR: Final = Person(id=0, name="local operator", role="admin", may_see_learner_identifiers=True)

@@ -10,7 +10,7 @@ from collections import Counter
 from typing import Any, Final, Literal
 
 from schoolhouse.analytics.answers import ChartAnswer
-from schoolhouse.analytics.overview import COLOURS
+from schoolhouse.analytics.overview import COLOURS, type_name
 
 PictureFormat = Literal["png", "svg"]
 Theme = Literal["light", "dark"]
@@ -34,11 +34,10 @@ def drawing(answer: ChartAnswer) -> dict[str, Any]:
     spec = answer.chart.spec
     spec["data"] = {"name": "rows", "values": _labelled(answer.dicts())}
     spec["autosize"] = {"type": "fit", "contains": "padding"}
-    for encoding in _encodings(spec):
-        colour = encoding.get("color", {})
-        if colour.get("field") == "event_type":
-            kinds = list(dict.fromkeys(row["event_type"] for row in spec["data"]["values"]))
-            colour["scale"] = {"domain": kinds, "range": [COLOURS.get(kind, COLOURS["other"]) for kind in kinds]}
+    kinds = {row["label"]: row["event_type"] for row in spec["data"]["values"] if "event_type" in row}
+    if kinds:
+        colours = [COLOURS.get(kind, COLOURS["other"]) for kind in kinds.values()]
+        spec["encoding"]["color"]["scale"] = {"domain": list(kinds), "range": colours}
     return spec
 
 
@@ -83,6 +82,9 @@ def _config(inks: dict[str, str]) -> dict[str, Any]:
 
 def _labelled(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows with names that are unique: bars of the same name would fall together."""
+    for row in rows:
+        if "event_type" in row:
+            row["label"] = type_name(row["event_type"])
     for title, label, ids in _LABELS:
         name = next((each for each in ids if rows and each in rows[0]), "")
         if not name or title not in rows[0]:
@@ -92,7 +94,3 @@ def _labelled(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             own = str(row[title])
             row[label] = own if holders[row[title]] == 1 else f"{own} ({str(row[name])[-6:]})"
     return rows
-
-
-def _encodings(spec: dict[str, Any]) -> list[dict[str, Any]]:
-    return [part["encoding"] for part in (spec, *spec.get("layer", [])) if "encoding" in part]

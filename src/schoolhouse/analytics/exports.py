@@ -20,6 +20,7 @@ from schoolhouse.analytics.drawing import Theme, picture
 from schoolhouse.analytics.projects import find_project
 from schoolhouse.analytics.readers import Readers
 from schoolhouse.analytics.sections import find_section
+from schoolhouse.analytics.spreadsheets import without_formulas
 from schoolhouse.errors import UsageError
 
 Ending = Literal["json", "csv", "parquet", "arrow", "png", "svg"]
@@ -61,4 +62,5 @@ def chart_bytes(readers: Readers, wanted: Wanted, asker: Asker) -> bytes:
         return json.dumps(answer_chart(readers, *asked, asker).dicts(), ensure_ascii=False, indent=2).encode() + b"\n"
     if wanted.ending == "png" or wanted.ending == "svg":
         return picture(answer_chart(readers, *asked, asker), wanted.ending, wanted.theme)
-    return export_chart(readers, asked, asker, wanted.ending)
+    content = export_chart(readers, asked, asker, wanted.ending)
+    return without_formulas(content) if wanted.ending == "csv" else content

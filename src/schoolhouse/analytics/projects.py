@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from schoolhouse.analytics.readers import Readers
-from schoolhouse.analytics.sections import SQL, platform_slug
-from schoolhouse.errors import NotFound
+from schoolhouse.analytics.sections import SQL, only_one, platform_slug
 from schoolhouse.warehouse.statements import statement
 
 _MAX_ID: Final = 2**64 - 1
@@ -28,23 +27,21 @@ class Project:
 
 def find_project(readers: Readers, slug: str, *, who: str) -> Project:
     """The project at an address: a slug, or a number that only one platform has. Raises NotFound."""
+    return only_one(projects_at(readers, slug, who=who), "project", slug)
+
+
+def projects_at(readers: Readers, slug: str, *, who: str) -> list[Project]:
+    """The projects that an address may mean: several where platforms share a bare number."""
     number, _, host = slug.partition("@")
-    candidates: list[Project] = []
-    if number.isascii() and number.isdigit() and int(number) <= _MAX_ID:
-        values = {"project_id": int(number)}
-        answer = readers.ask(statement("find_projects_by_id", SQL), values, who=who, why="find project")
-        hosts = Counter(platform_slug(row["platform"], is_alone=True) for row in answer.dicts())
-        for row in answer.dicts():
-            is_alone = hosts[platform_slug(row["platform"], is_alone=True)] == 1
-            address = f"{number}@{platform_slug(row['platform'], is_alone=is_alone)}"
-            candidates.append(Project(row["platform"], int(number), address, tuple(row["section_ids"])))
-        if host:
-            candidates = [project for project in candidates if project.slug == f"{number}@{host}"]
-    if len(candidates) == 1:
-        return candidates[0]
-    if candidates:
-        raise NotFound(
-            f"Several platforms have a project {slug}.",
-            hint="Choose one: " + ", ".join(sorted(project.slug for project in candidates)) + ".",
-        )
-    raise NotFound(f"There is no project {slug}.", hint="A project is known once a statement of its sections arrives.")
+    if not (number.isascii() and number.isdigit() and int(number) <= _MAX_ID):
+        return []
+    values = {"project_id": int(number)}
+    rows = readers.ask(statement("find_projects_by_id", SQL), values, who=who, why="find project").dicts()
+    hosts = Counter(platform_slug(row["platform"], is_alone=True) for row in rows)
+    found = []
+    for row in rows:
+        is_alone = hosts[platform_slug(row["platform"], is_alone=True)] == 1
+        address = f"{number}@{platform_slug(row['platform'], is_alone=is_alone)}"
+        if not host or slug == address:
+            found.append(Project(row["platform"], int(number), address, tuple(row["section_ids"])))
+    return found

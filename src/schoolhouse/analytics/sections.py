@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 from schoolhouse.analytics.readers import Readers
 from schoolhouse.errors import NotFound
@@ -57,6 +57,14 @@ class Section:
     def host(self) -> str:
         """The platform without its scheme and path."""
         return host_of(self.platform)
+
+
+class _Addressed(Protocol):
+    @property
+    def slug(self) -> str: ...
+
+
+Place = TypeVar("Place", bound=_Addressed)
 
 
 @dataclass(frozen=True)
@@ -135,27 +143,32 @@ def find_section(readers: Readers, slug: str, *, who: str) -> Section:
     Raises:
         NotFound: no section has this address, or several share it (then the hint lists theirs).
     """
+    return only_one(sections_at(readers, slug, who=who), "section", slug)
+
+
+def sections_at(readers: Readers, slug: str, *, who: str) -> list[Section]:
+    """The sections that an address may mean: several where platforms share a bare number or a key."""
     number, _, host = slug.partition("@")
-    candidates: list[Section] = []
-    if number.isascii() and number.isdigit() and int(number) <= _MAX_ID:
-        answer = readers.ask(
-            statement("find_sections_by_id", SQL), {"section_id": int(number)}, who=who, why="find section"
-        )
-        candidates = with_slugs(_section(row) for row in answer.dicts())
-        if host:
-            exact = [section for section in candidates if section.slug == slug]
-            candidates = exact or [section for section in candidates if _slug_host(section.platform) == host]
-    else:
+    if not (number.isascii() and number.isdigit() and int(number) <= _MAX_ID):
         answer = readers.ask(statement("find_sections_by_key", SQL), {"key": slug}, who=who, why="find section")
-        candidates = with_slugs(_section(row) for row in answer.dicts())
-    if len(candidates) == 1:
-        return candidates[0]
-    if candidates:
-        raise NotFound(
-            f"Several platforms have a section {slug}.",
-            hint="Choose one: " + ", ".join(sorted(section.slug for section in candidates)) + ".",
-        )
-    raise NotFound(f"There is no section {slug}.", hint="The list of sections names all that have events.")
+        return with_slugs(_section(row) for row in answer.dicts())
+    values = {"section_id": int(number)}
+    answer = readers.ask(statement("find_sections_by_id", SQL), values, who=who, why="find section")
+    found = with_slugs(_section(row) for row in answer.dicts())
+    if not host:
+        return found
+    exact = [section for section in found if section.slug == slug]
+    return exact or [section for section in found if _slug_host(section.platform) == host]
+
+
+def only_one(found: Sequence[Place], kind: str, slug: str) -> Place:
+    """The one section or project at an address. Raises NotFound when there is none, or several."""
+    if not found:
+        raise NotFound(f"There is no {kind} {slug}.", hint=f"A {kind} is known once a statement of it has arrived.")
+    if len(found) > 1:
+        slugs = sorted(place.slug for place in found)
+        raise NotFound(f"Several platforms have a {kind} {slug}.", hint=f"Choose one: {', '.join(slugs)}.")
+    return found[0]
 
 
 class SectionDirectory:

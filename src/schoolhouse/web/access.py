@@ -6,7 +6,8 @@
     @router.get("/projects/{slug}/…")      def page(request: Request, person: ProjectViewer, project: ViewedProject) …
 
 Each refuses by itself: 401 (a browser that asked for a page is sent to `/sign-in`), 403 for what is not theirs. Who may
-not see everything gets the same 403 for what exists and for what does not. What they look at is recorded.
+not see everything gets the same 403 for what exists and for what does not. What they look at is recorded. A number that
+stands on several platforms means the one that is theirs; where several are, the answer names those.
 
 Somebody is known by a token (`Authorization: Bearer sht_…`), by the cookie of a session, or, while nobody has an
 account, by sitting at this machine: then they are the local operator, who is an admin.
@@ -14,6 +15,7 @@ account, by sitting at this machine: then they are the local operator, who is an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 from fastapi import Depends, Request
@@ -23,9 +25,9 @@ from schoolhouse.accounts import flags
 from schoolhouse.accounts.people import LOCAL_OPERATOR, Person, has_accounts
 from schoolhouse.accounts.sessions import person_of_session
 from schoolhouse.accounts.tokens import person_of_token
-from schoolhouse.analytics.projects import Project, find_project
-from schoolhouse.analytics.sections import Section, SectionListing, find_section
-from schoolhouse.errors import AccessRefused, NotFound, NotSignedIn
+from schoolhouse.analytics.projects import Project, projects_at
+from schoolhouse.analytics.sections import Place, Section, SectionListing, only_one, sections_at
+from schoolhouse.errors import AccessRefused, NotSignedIn
 from schoolhouse.settings import Settings
 from schoolhouse.web.frame import is_local
 from schoolhouse.web.state import state_of
@@ -76,20 +78,10 @@ Admin = Annotated[Person, Depends(admin)]
 
 def viewed_section(request: Request, slug: str, person: SignedIn) -> Section:
     """The section of the address `{slug}`, which the person may see and for which analytics are switched on."""
-    state = state_of(request)
-    refusal = AccessRefused(f"You may not see the section {slug}.", hint="Ask an admin to add it to your account.")
-    sees_all = person.may_see_section("", -1)
-    try:
-        section = find_section(state.readers, slug, who=person.name)
-    except NotFound:
-        if sees_all:
-            raise
-        raise refusal from None
-    if not person.may_see_section(section.platform, section.section_id):
-        state.database.audit.did(person.name, "view", slug, request.url.path, outcome="refused")
-        raise refusal
-    _require_flags(request, person, "section-analytics", f"{section.section_id}@{section.platform}")
-    state.database.audit.saw(person.name, f"section {section.slug}", request.url.path)
+    found = sections_at(state_of(request).readers, slug, who=person.name)
+    theirs = [each for each in found if person.may_see_section(each.platform, each.section_id)]
+    section = _only_one_of_theirs(request, person, theirs, "section", slug)
+    _enter(request, person, "section", section.slug, f"{section.section_id}@{section.platform}")
     return section
 
 
@@ -106,19 +98,10 @@ SectionViewer = Annotated[Person, Depends(section_viewer)]
 
 def viewed_project(request: Request, slug: str, person: SignedIn) -> Project:
     """The project of the address `{slug}`, which the person may see and for which analytics are switched on."""
-    state = state_of(request)
-    refusal = AccessRefused(f"You may not see the project {slug}.", hint="Ask an admin to add it to your account.")
-    try:
-        project = find_project(state.readers, slug, who=person.name)
-    except NotFound:
-        if person.may_see_project("", -1):
-            raise
-        raise refusal from None
-    if not person.may_see_project(project.platform, project.project_id):
-        state.database.audit.did(person.name, "view", slug, request.url.path, outcome="refused")
-        raise refusal
-    _require_flags(request, person, "project-analytics", f"{project.project_id}@{project.platform}")
-    state.database.audit.saw(person.name, f"project {project.slug}", request.url.path)
+    found = projects_at(state_of(request).readers, slug, who=person.name)
+    theirs = [each for each in found if person.may_see_project(each.platform, each.project_id)]
+    project = _only_one_of_theirs(request, person, theirs, "project", slug)
+    _enter(request, person, "project", project.slug, f"{project.project_id}@{project.platform}")
     return project
 
 
@@ -154,10 +137,21 @@ def is_open_without_accounts(settings: Settings) -> bool:
     return is_local(settings.web_host) and not settings.public_url
 
 
-def _require_flags(request: Request, person: Person, flag: str, subject: str) -> None:
+def _only_one_of_theirs(request: Request, person: Person, theirs: Sequence[Place], kind: str, slug: str) -> Place:
+    """The place of an address that may mean several; of what is not theirs, people learn not even whether it exists."""
+    if not theirs and not person.sees_everything:
+        state_of(request).database.audit.did(person.name, "view", slug, request.url.path, outcome="refused")
+        raise AccessRefused(f"You may not see the {kind} {slug}.", hint="Ask an admin to add it to your account.")
+    return only_one(theirs, kind, slug)
+
+
+def _enter(request: Request, person: Person, kind: str, slug: str, subject: str) -> None:
+    """Let a person into a place where analytics are switched on, and record it. Raises AccessRefused."""
+    database = state_of(request).database
     require_flag(request, person, "clickhouse-olap")
-    if not flags.is_on(state_of(request).database.engine, flag, subject):
-        raise AccessRefused("Analytics are switched off here.", hint=f"The flag is {flag}.")
+    if not flags.is_on(database.engine, f"{kind}-analytics", subject):
+        raise AccessRefused("Analytics are switched off here.", hint=f"The flag is {kind}-analytics.")
+    database.audit.saw(person.name, f"{kind} {slug}", request.url.path)
 
 
 def _is_at_this_machine(request: Request, settings: Settings) -> bool:

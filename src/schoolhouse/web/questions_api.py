@@ -15,6 +15,7 @@ from schoolhouse.accounts import questions
 from schoolhouse.accounts.people import Person
 from schoolhouse.analytics.scoped_sql.asking import ask_scoped_bytes
 from schoolhouse.analytics.scoped_sql.scopes import READABLE, QuestionScope, project_scope, section_scope
+from schoolhouse.analytics.spreadsheets import without_formulas
 from schoolhouse.errors import SchoolhouseError
 from schoolhouse.warehouse.statements import statement
 from schoolhouse.web.access import SignedIn, ViewedProject, ViewedSection
@@ -205,6 +206,8 @@ def _answer(request: Request, person: Person, scope: QuestionScope, question: Sc
         seconds = time.perf_counter() - started
         state.readers.slow.note(person.name, f"custom SQL, {scope.name}", seconds, outcome)
         state.database.audit.did(person.name, "query", scope.name, question.sql, outcome=outcome, seconds=seconds)
+    if question.format == "csv":
+        answer = without_formulas(answer)
     if question.format != "json":
         return Response(answer, media_type=media_type)
     document = json.loads(answer)

@@ -9,8 +9,13 @@ from schoolhouse.analytics.scoped_sql.lexing import Question, place_of
 from schoolhouse.analytics.scoped_sql.scopes import LIMITS
 from schoolhouse.errors import QueryError, QueryLimitExceeded, QuestionFailed
 
+_RESULT_TOO_LARGE: Final = 396
+_TOO_MANY_BYTES: Final = (
+    f"The answer is larger than {LIMITS['max_result_bytes'] // 1_000_000} MB.",
+    "Name fewer columns, or group the rows.",
+)
 _LIMITS_IN_WORDS: Final = {
-    396: (
+    _RESULT_TOO_LARGE: (
         f"The answer has more than {LIMITS['max_result_rows']:,} rows.",
         "Group the rows, or end the question with LIMIT.",
     ),
@@ -36,6 +41,8 @@ def explained(error: QueryError, question: Question) -> QueryError:
     code = error.engine_code
     if code in _LIMITS_IN_WORDS:
         message, hint = _LIMITS_IN_WORDS[code]
+        if code == _RESULT_TOO_LARGE and "max bytes" in error.message:  # the engine's one code for rows and bytes
+            message, hint = _TOO_MANY_BYTES
         return QueryLimitExceeded(message, hint=hint, engine_code=code)
     message, hint, place = _in_words(error.message, code, question)
     return QuestionFailed(message, hint=hint, engine_code=code, place=place)

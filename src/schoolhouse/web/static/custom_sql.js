@@ -1,5 +1,5 @@
 // The custom-SQL page: two editors, the answer as rows in pages and as a chart, and saved questions.
-const api = document.getElementById("custom").dataset.api;
+const { api, person, isAdmin } = document.getElementById("custom").dataset;
 const at = (id) => document.getElementById(id);
 const ace = window.ace;
 const ROWS_A_PAGE = 50;
@@ -214,20 +214,23 @@ at("example").addEventListener("change", ({ target }) => {
   put(examples[Number(target.value)]);
 });
 
+const chosen = () => saved.find((each) => String(each.id) === at("saved").value);
+const mayChange = (question) => question && (question.owner === person || isAdmin === "yes");
+
 function choose() {
-  const question = saved.find((each) => String(each.id) === at("saved").value);
-  at("remove").hidden = !question;
+  const question = chosen();
+  at("remove").hidden = !mayChange(question);
   at("save-note").textContent = question ? `By ${question.owner}${question.is_shared ? ", shared" : ""}.` : "";
   if (!question) return;
   at("shared").checked = question.is_shared;
   put(question);
 }
 
-async function list(chosen = "") {
+async function list(id = "") {
   saved = await (await call("/questions")).json();
   at("saved").replaceChildren(new Option(saved.length ? "none chosen" : "none yet", ""),
     ...saved.map((each) => new Option(`${each.title}${each.is_shared ? " (shared)" : ""}`, each.id)));
-  at("saved").value = String(chosen);
+  at("saved").value = String(id);
 }
 
 async function act(what) {
@@ -244,8 +247,8 @@ at("save").addEventListener("click", () => act(async () => {
   const title = at("title").value.trim();
   if (!title) throw { message: "A question needs a title to be saved.", hint: "" };
   const draft = { title, sql: sql.getValue(), chart: spec.getValue(), is_shared: at("shared").checked };
-  const id = at("saved").value;
-  const reply = await call(id ? `/questions/${id}` : "/questions", { method: id ? "PUT" : "POST", body: JSON.stringify(draft) });
+  const own = mayChange(chosen()); // what somebody else shared is saved as a copy
+  const reply = await call(own ? `/questions/${at("saved").value}` : "/questions", { method: own ? "PUT" : "POST", body: JSON.stringify(draft) });
   await list((await reply.json()).id);
   choose();
   at("save-note").textContent = "Saved.";
