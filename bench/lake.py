@@ -12,6 +12,7 @@ them: the last tenth must cost what the first did.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import resource
@@ -20,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -64,12 +65,12 @@ def _state(when: str, easy: float, interval: int, number: int, known: float) -> 
     )
 
 
-def send(address: str, count: int, start: datetime, partitions: int, *, first: int = 0) -> None:
+def send(address: str, messages: Iterable[tuple[int, bytes]], partitions: int) -> None:
     from confluent_kafka import Producer
 
     options = {"linger.ms": 50, "batch.num.messages": 10_000, "queue.buffering.max.messages": 500_000}
     producer = Producer({"bootstrap.servers": address, "queue.buffering.max.kbytes": 400_000, **options})
-    for number, (moment, value) in enumerate(values(count, start, first=first)):
+    for number, (moment, value) in enumerate(messages):
         while True:
             try:
                 producer.produce("user.attempts", value=value, partition=number % partitions, timestamp=moment)
@@ -99,8 +100,6 @@ def whole(address: str, directory: Path, hour: datetime) -> dict[str, Any]:
 
 def consume(address: str, directory: Path, hour: datetime) -> dict[str, Any]:
     """The limit of reading: the same offsets, by the same client, and nothing done with the messages."""
-    from concurrent.futures import ThreadPoolExecutor
-
     from confluent_kafka import TopicPartition
 
     from schoolhouse.lake import extract, kafka
@@ -108,18 +107,13 @@ def consume(address: str, directory: Path, hour: datetime) -> dict[str, Any]:
 
     given = settings(address, directory)
     spans = extract.plan(given, "user.attempts", Window(hour), {})
-
-    def drain(span: Any) -> int:
-        client = kafka.consumer(given)
-        client.assign([TopicPartition("user.attempts", span.partition, span.start)])
-        got = 0
-        while got < span.count:
-            got += len([1 for message in client.consume(min(50_000, span.count - got), 1.0) if not message.error()])
-        client.close()
-        return got
-
-    with ThreadPoolExecutor(len(spans)) as pool:
-        return {"rows": sum(pool.map(drain, spans))}
+    client = kafka.consumer(given)
+    client.assign([TopicPartition("user.attempts", span.partition, span.start) for span in spans])
+    wanted, got = sum(span.count for span in spans), 0
+    while got < wanted:
+        got += len([1 for message in client.consume(min(50_000, wanted - got), 1.0) if not message.error()])
+    client.close()
+    return {"rows": got}
 
 
 def parquet(address: str, directory: Path, hour: datetime) -> dict[str, Any]:
@@ -195,7 +189,7 @@ def run_all(given: argparse.Namespace, directory: Path) -> None:
     with running_broker(directory / "broker") as broker:
         broker.create("user.attempts", partitions=given.partitions)
         began = time.perf_counter()
-        send(broker.address, given.attempts, START, given.partitions)
+        send(broker.address, values(given.attempts, START), given.partitions)
         print(f"sent {given.attempts:,} messages in {time.perf_counter() - began:.0f} s", flush=True)
         limit = measured("consume", broker.address, directory, START)
         tell("consume only", limit)
@@ -218,10 +212,8 @@ def run_all(given: argparse.Namespace, directory: Path) -> None:
 def flat(given: argparse.Namespace, address: str, directory: Path) -> None:
     """Many small windows: what one costs must not grow with the table."""
     first = START + HOUR
-    for number in range(given.windows):
-        if number % 100 == 0:
-            for one in range(number, min(number + 100, given.windows)):
-                send(address, 50, first + one * HOUR, given.partitions, first=given.attempts + one * 50)
+    hours = (values(50, first + one * HOUR, first=given.attempts + one * 50) for one in range(given.windows))
+    send(address, itertools.chain.from_iterable(hours), given.partitions)
     os.environ["BENCH_WINDOWS"] = str(given.windows)
     costs = measured("small", address, directory, first)
     print(

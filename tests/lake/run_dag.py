@@ -4,7 +4,8 @@
 
 Each time is the end of an hour.
 
-Prints one JSON object a run: its state, and each task instance with its state and what it returned.
+Prints one JSON object a run: its state, and each task instance with its state. At last a list of the assets that the
+runs have announced.
 """
 
 from __future__ import annotations
@@ -28,7 +29,17 @@ def main() -> None:
         tasks = [
             {"task": one.task_id, "index": one.map_index, "state": str(one.state)} for one in run.get_task_instances()
         ]
-        print("RUN " + json.dumps({"state": str(run.state), "tasks": tasks}), flush=True)
+        print("TOLD " + json.dumps({"state": str(run.state), "tasks": tasks}), flush=True)
+    print("TOLD " + json.dumps(_announced()), flush=True)
+
+
+def _announced() -> list[dict[str, Any]]:
+    from airflow.models.asset import AssetEvent
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        return [{"asset": event.asset.name, "extra": event.extra} for event in session.scalars(select(AssetEvent))]
 
 
 if __name__ == "__main__":

@@ -45,13 +45,12 @@ def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return environment
 
 
-def _runs(environment: dict[str, str], *hours: str) -> list[dict[str, Any]]:
-    script = Path(__file__).with_name("run_dag.py")
-    done = subprocess.run(
-        [PYTHON, str(script), str(DAGS), *hours], env=environment, check=False, capture_output=True, text=True
-    )
+def _told(environment: dict[str, str], script: str, *arguments: str) -> list[Any]:
+    """What a script tells when Airflow's Python runs it: the objects of its lines that begin with TOLD."""
+    path = Path(__file__).with_name(script)
+    done = subprocess.run([PYTHON, str(path), *arguments], env=environment, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
-    return [json.loads(line[4:]) for line in done.stdout.splitlines() if line.startswith("RUN ")]
+    return [json.loads(line[5:]) for line in done.stdout.splitlines() if line.startswith("TOLD ")]
 
 
 def test_the_dags_parse_and_say_what_they_are(airflow_home: dict[str, str]) -> None:
@@ -79,14 +78,35 @@ def test_airflow_loads_the_hours_and_a_failed_one_does_not_stop_the_next(
         **airflow_home,
         "KAFKA_BOOTSTRAP_SERVERS": broker.address,
         "SCHOOLHOUSE_DATA_DIR": str(lake.settings.data_dir),
-        # dag.test() of Airflow 3.3 cannot run a DAG that has a deadline; the test above sees that it has one
+        # dag.test() of Airflow 3.3 cannot run a DAG that has a deadline; a test below misses it
         "LAKE_DAG_DEADLINE_MINUTES": "0",
         "LAKE_DAG_RETRIES": "0",
     }
 
-    first, second = _runs(environment, "2024-03-04T11", "2024-03-04T12")
+    first, second, changed = _told(environment, "run_dag.py", str(DAGS), "2024-03-04T11", "2024-03-04T12")
 
     for run in (first, second):
         states = sorted(one["state"] for one in run["tasks"] if one["task"] == "load")
         assert states == ["failed", "success", "success"]
     must_hold(lake, events, met)
+    rows = {(one["asset"], one["extra"]["window"]): one["extra"]["rows"] for one in changed}
+    assert rows == {
+        ("lake_user_attempts", "2024-03-04T10"): 50,
+        ("lake_user_attempts", "2024-03-04T11"): 50,
+        ("lake_user_sessions", "2024-03-04T10"): 0,
+        ("lake_user_sessions", "2024-03-04T11"): 5,
+    }
+
+
+def test_an_hour_that_misses_its_deadline_is_told_to_the_webhook(
+    airflow_home: dict[str, str], webhook: tuple[str, list[dict[str, Any]]]
+) -> None:
+    url, told = webhook
+    airflow = str(Path(PYTHON).with_name("airflow"))
+    subprocess.run([airflow, "dags", "reserialize"], env=airflow_home, check=True, capture_output=True)
+
+    (missed,) = _told({**airflow_home, "LAKE_ALERT_WEBHOOK_URL": url}, "miss_deadline.py")
+
+    assert missed == {"minutes": 50, "callback": ["running", "success"]}
+    assert [one["kind"] for one in told] == ["deadline"]
+    assert "50 minutes" in told[0]["text"]

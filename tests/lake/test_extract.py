@@ -24,15 +24,16 @@ def _read(settings: Settings, directory: Path, window: Window = WINDOW) -> extra
     return extract.read(settings, TOPIC, spans, window, directory)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 def test_a_window_is_the_messages_of_its_hour_by_message_time(
-    broker: Broker, lake_settings: Settings, tmp_path: Path
+    broker: Broker, lake_settings: Settings, tmp_path: Path, threads: int
 ) -> None:
     before = attempts(10, START - HOUR)
     inside = attempts(1000, START, first=10)
     after = attempts(10, START + HOUR, first=1010)
     broker.send(TOPIC.name, messages(before + inside + after))
 
-    read = _read(lake_settings, tmp_path / "read")
+    read = _read(lake_settings.model_copy(update={"kafka_partition_threads": threads}), tmp_path / "read")
 
     rows = pl.read_parquet(read.rows)
     assert sorted(rows["event_id"]) == sorted(event["event_id"] for event in inside)
@@ -56,6 +57,20 @@ def test_poison_is_kept_with_its_offset_and_spoils_nothing_else(
     assert poison["reason"]
     rows = pl.read_parquet(read.rows)
     assert rows["kafka_offset"].sort().to_list() == [number for number in range(21) if number != 10]
+
+
+def test_partitions_of_any_length_are_read_by_one_reader_to_their_stops_and_no_further(
+    broker: Broker, lake_settings: Settings, tmp_path: Path
+) -> None:
+    short, long = attempts(20, START), attempts(900, START, first=20)
+    beyond = attempts(500, START + HOUR, first=920)
+    broker.send(TOPIC.name, messages(short + beyond, partitions=1))
+    broker.send(TOPIC.name, [(moment, value, 1) for moment, value, _ in messages(long)])
+
+    read = _read(lake_settings, tmp_path / "read")
+
+    rows = pl.read_parquet(read.rows)
+    assert dict(rows.group_by("kafka_partition").len().iter_rows()) == {0: 20, 1: 900}
 
 
 def test_a_message_without_a_value_is_poison(broker: Broker, lake_settings: Settings, tmp_path: Path) -> None:
@@ -128,7 +143,7 @@ def test_a_broker_that_goes_away_while_a_window_is_read_ends_the_try(
         extract.read(settings, TOPIC, spans, WINDOW, tmp_path / "read")
 
     broker.start()
-    assert extract.read(settings, TOPIC, spans, WINDOW, tmp_path / "again").messages == 1000
+    assert extract.read(lake_settings, TOPIC, spans, WINDOW, tmp_path / "again").messages == 1000
 
 
 def test_a_topic_that_is_not_there_is_an_error(broker: Broker, lake_settings: Settings) -> None:

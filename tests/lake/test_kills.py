@@ -1,4 +1,4 @@
-"""The lake equals the truth when runners are killed at any moment, or run beside one another."""
+"""The lake equals the truth when runners and followers are killed at any moment, or run beside one another."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import random
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from schoolhouse.lake import window
-from schoolhouse.lake.clock import Window
+from schoolhouse.lake.clock import Window, now
 from schoolhouse.lake.tables import Table
 from schoolhouse.lake.zones import Lake
 from tests.lake.broker import HOUR, START, Broker, attempts, messages
@@ -20,17 +22,31 @@ from tests.lake.truth import must_hold
 
 KILLS = 20
 WINDOWS = 36
+FOLLOWER_KILLS = 6
 
 
-def _start(lake: Lake, hour: int) -> subprocess.Popen[bytes]:
+def _start(lake: Lake, *arguments: str) -> subprocess.Popen[bytes]:
     environment = {
         **os.environ,
         "SCHOOLHOUSE_DATA_DIR": str(lake.settings.data_dir),
         "KAFKA_BOOTSTRAP_SERVERS": lake.settings.kafka_bootstrap_servers,
+        "LAKE_FOLLOW_SECONDS": "1",
+        "LAKE_GRACE_SECONDS": "0",
     }
     program = str(Path(sys.executable).with_name("schoolhouse"))
-    command = [program, "lake", "run", "--window", str(Window(START + hour * HOUR)), "--dataset", "user_attempts"]
+    command = [program, "lake", *arguments, "--dataset", "user_attempts"]
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _run(lake: Lake, hour: int) -> subprocess.Popen[bytes]:
+    return _start(lake, "run", "--window", str(Window(START + hour * HOUR)))
+
+
+def _each_message_is_there_once(lake: Lake, count: int) -> bool:
+    raw = Table(lake, "raw", "user_attempts").scan()
+    assert raw is not None
+    found = raw.select("kafka_partition", "kafka_offset").collect()
+    return found.n_unique() == found.height == count
 
 
 @pytest.mark.slow
@@ -39,12 +55,12 @@ def test_killed_at_twenty_random_moments_the_lake_equals_the_truth(broker: Broke
     copies = random.Random(1).sample(events, 100)
     broker.send("user.attempts", messages(events + copies))
     began = time.monotonic()
-    assert _start(lake, 0).wait(timeout=120) == 0
+    assert _run(lake, 0).wait(timeout=120) == 0
     usual = time.monotonic() - began
 
     chance, kills = random.Random(7), 0
     for hour in range(1, WINDOWS):  # a window that is in already would be over before it can be killed
-        runner = _start(lake, hour)
+        runner = _run(lake, hour)
         try:
             runner.wait(timeout=chance.uniform(0.5, 1.0) * usual)  # starting up takes the first half
         except subprocess.TimeoutExpired:
@@ -58,10 +74,7 @@ def test_killed_at_twenty_random_moments_the_lake_equals_the_truth(broker: Broke
     for one in range(WINDOWS):
         window.run(lake, "user_attempts", Window(START + one * HOUR))
     must_hold(lake, events)
-    raw = Table(lake, "raw", "user_attempts").scan()
-    assert raw is not None
-    found = raw.select("kafka_partition", "kafka_offset").collect()
-    assert found.n_unique() == found.height == len(events) + len(copies)
+    assert _each_message_is_there_once(lake, len(events) + len(copies))
 
 
 @pytest.mark.slow
@@ -69,7 +82,37 @@ def test_processes_on_the_same_windows_load_each_once(broker: Broker, lake: Lake
     events = [event for hour in range(2) for event in attempts(500, START + hour * HOUR, first=500 * hour)]
     broker.send("user.attempts", messages(events))
 
-    runners = [_start(lake, hour) for hour in (0, 1, 0, 1)]
+    runners = [_run(lake, hour) for hour in (0, 1, 0, 1)]
 
     assert [runner.wait(timeout=180) for runner in runners] == [0, 0, 0, 0]
     must_hold(lake, events)
+
+
+@pytest.mark.slow
+def test_a_follower_that_is_killed_and_started_again_loads_each_event_once(broker: Broker, lake: Lake) -> None:
+    events: list[dict[str, Any]] = []
+
+    def happen() -> None:
+        """Some more attempts, now."""
+        more = attempts(60, now(), first=len(events), span=timedelta(seconds=1))
+        broker.send("user.attempts", messages(more))
+        events.extend(more)
+
+    happen()
+    began = time.monotonic()
+    assert _start(lake, "follow", "--rounds", "1").wait(timeout=120) == 0
+    usual = time.monotonic() - began
+
+    chance = random.Random(11)
+    for _ in range(FOLLOWER_KILLS):
+        happen()
+        follower = _start(lake, "follow")
+        with pytest.raises(subprocess.TimeoutExpired):  # it never ends by itself
+            follower.wait(timeout=chance.uniform(0.5, 1.2) * usual)  # starting up takes the first half
+        happen()
+        follower.kill()
+        follower.wait()
+
+    assert _start(lake, "follow", "--rounds", "2").wait(timeout=120) == 0  # a second look where the hour has just ended
+    must_hold(lake, events)
+    assert _each_message_is_there_once(lake, len(events))

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from schoolhouse.errors import LakeUnavailable, UsageError
-from schoolhouse.lake import backfill, window
+from schoolhouse.lake import backfill, window, work
 from schoolhouse.lake.clock import Window, now, window_of
 from schoolhouse.lake.ledger import Ledger
 from schoolhouse.lake.tables import Table
@@ -53,6 +53,35 @@ def test_every_dataset_has_its_window(broker: Broker, lake: Lake, rows_of: Rows)
     must_hold(lake, tried, met)
     assert rows_of("processed", "user_sessions").height == 20
     assert rows_of("processed", "ml_training").height == 10
+
+
+def test_the_last_hour_of_a_day_joins_the_files_of_the_day(broker: Broker, lake: Lake) -> None:
+    evening = START.replace(hour=22)
+    events = attempts(40, evening, span=2 * HOUR)
+    broker.send("user.attempts", messages(events))
+
+    counts = []
+    for hour in (Window(evening), Window(evening + HOUR)):
+        window.run(lake, "user_attempts", hour)
+        files = [Table(lake, zone, "user_attempts").files() for zone in ("raw", "processed")]
+        counts.append([found.height for found in files if found is not None])
+
+    assert counts == [[1, 1], [1, 1]]
+    must_hold(lake, events)
+
+
+def test_a_large_window_is_transformed_in_parts_and_holds_the_truth(
+    broker: Broker, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "PART_ROWS", 100)  # a large window in small
+    events = attempts(250, START)
+    broker.send("user.attempts", messages(events + events[:30]))
+
+    outcome = window.run(lake, "user_attempts", FIRST)
+
+    assert (outcome.done.rows, outcome.done.duplicates) == (250, 30)
+    must_hold(lake, events)
+    assert list(lake.settings.staging_dir.iterdir()) == []
 
 
 def test_an_event_that_comes_twice_is_there_once(broker: Broker, lake: Lake) -> None:

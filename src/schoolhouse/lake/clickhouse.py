@@ -1,14 +1,16 @@
 """ClickHouse tables over the lake: SQL and charts join the datasets with `raw_events`.
 
 Nothing is copied. A table is a view with the engine's Delta reader inside, so it is always as new as the lake. A local
-lake is read from its directory, and so by the embedded engine alone, or by a server that sees the same directory under
-its `user_files`. A lake in a bucket is read with the credentials of a named collection, or of the server itself.
+lake is read from its directory: by the embedded engine of a process that runs in a directory above it (it opens no
+other files), or by a server that sees the same directory under its `user_files`. A lake in a bucket is read with the
+credentials of a named collection, or of the server itself.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from schoolhouse.errors import NotSupported, UsageError
@@ -34,8 +36,13 @@ def create(warehouse: Warehouse, lake: Lake) -> list[View]:
     """Make a view `lake_<dataset>` for each dataset of the processed and aggregated zones.
 
     Raises:
-        UsageError: the lake has no tables yet.
+        UsageError: the lake has no tables yet, or is out of the embedded engine's reach.
     """
+    if warehouse.settings.is_embedded and lake.directory is not None and Path.cwd() not in lake.directory.parents:
+        raise UsageError(
+            f"The embedded engine reads files under the working directory alone, and the lake is {lake.directory}.",
+            hint=f"Run this, and what asks the tables, in {warehouse.settings.data_dir.resolve()}.",
+        )
     tables = [table for table in upkeep.tables(lake) if table.zone in _READ]
     if not tables:
         raise UsageError("The lake has no tables yet.", hint="Load a window first: schoolhouse lake run.")

@@ -1,7 +1,7 @@
 """Airflow runs the lake: the same functions that `schoolhouse lake` calls, one mapped task a topic and window.
 
 Two DAGs. `schoolhouse_lake` runs each hour for the hour before: it lists what is to be loaded, loads each dataset in a
-task of its own (threads read the partitions inside), and announces the datasets that changed as assets. One run is
+task of its own (which reads its partitions side by side), and announces the datasets that changed as assets. One run is
 active at a time, because learner states pass from hour to hour; a run that fails is left behind, retries over, and does
 not hold up the next. `schoolhouse_lake_upkeep` compacts and cleans up each night.
 

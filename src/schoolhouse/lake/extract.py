@@ -12,20 +12,20 @@ Messages that cannot be read are kept with their offset and reason, and never st
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import polars as pl
+
 from schoolhouse.errors import LakeUnavailable
 from schoolhouse.lake import kafka
 from schoolhouse.lake.clock import Window
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from schoolhouse.lake.topics import Topic
     from schoolhouse.settings import Settings
 
@@ -98,26 +98,20 @@ def lag(settings: Settings, topic: str, known: Mapping[int, int]) -> dict[int, i
     return {number: mark.high - max(known.get(number, mark.low), mark.low) for number, mark in marks.items()}
 
 
-def read(
-    settings: Settings,
-    topic: Topic,
-    spans: Sequence[Span],
-    window: Window,
-    directory: Path,
-    *,
-    tell: Callable[[int], None] = lambda _: None,
-) -> Extracted:
-    """Read the spans, partitions side by side, into Parquet files under `directory`; `tell` hears of each batch.
+def read(settings: Settings, topic: Topic, spans: Sequence[Span], window: Window, directory: Path) -> Extracted:
+    """Read the spans, partitions side by side, into Parquet files under `directory`.
 
     Raises:
         LakeUnavailable: the brokers gave nothing for KAFKA_TIMEOUT_SECONDS.
     """
     directory.mkdir(parents=True, exist_ok=True)
     busy = [span for span in spans if span.count]
-    threads = max(1, min(len(busy), settings.kafka_partition_threads))
     total = Extracted(directory)
-    with ThreadPoolExecutor(threads, thread_name_prefix="partition") as pool:
-        readers = [_PartitionReader(settings, topic, span, window, directory, tell) for span in busy]
+    if not busy:
+        return total
+    threads = min(len(busy), settings.kafka_partition_threads)
+    readers = [_Reader(settings, topic, busy[first::threads], window, directory) for first in range(threads)]
+    with ThreadPoolExecutor(threads, thread_name_prefix="reader") as pool:
         for part in pool.map(lambda reader: reader.read(), readers):
             total.messages += part.messages
             total.poison += part.poison
@@ -127,78 +121,84 @@ def read(
     return total
 
 
-class _PartitionReader:
-    """Reads one span in batches; each batch becomes one file."""
+class _Reader:
+    """Reads spans through one client, which fetches their partitions side by side; each batch becomes one file."""
 
     def __init__(
-        self,
-        settings: Settings,
-        topic: Topic,
-        span: Span,
-        window: Window,
-        directory: Path,
-        tell: Callable[[int], None],
+        self, settings: Settings, topic: Topic, spans: Sequence[Span], window: Window, directory: Path
     ) -> None:
+        # Here, before there are threads: of two that import it first, one would meet it half made.
+        from schoolhouse.lake.transform.parse import parse
+
         self.settings = settings
         self.topic = topic
-        self.span = span
         self.window = window
-        self.tell = tell
         self.out = Extracted(directory)
-        self._position = span.start  # the next offset
+        self.parse = parse
         hours = settings.lake_look_back_hours
         self.oldest = window.start - timedelta(hours=hours) if hours else None
+        self._position = {span.partition: span.start for span in spans}  # the next offsets
+        self._stop = {span.partition: span.stop for span in spans}
 
     def read(self) -> Extracted:
-        """All of the span."""
+        """All of the spans."""
         from confluent_kafka import TopicPartition
 
         opened = kafka.consumer(self.settings)
         try:
             with kafka.mapped_errors(self.topic.name):
-                opened.assign([TopicPartition(self.topic.name, self.span.partition, self.span.start)])
+                opened.assign([TopicPartition(self.topic.name, *span) for span in self._position.items()])
                 while batch := self._next_batch(opened):
                     self._keep(batch)
-                    self.tell(len(batch))
         finally:
             opened.close()
         return self.out
 
     def _next_batch(self, opened: Any) -> list[Any]:
-        """Up to KAFKA_MAX_POLL_RECORDS messages; none when the span is read to its end."""
-        if self._is_done:
-            return []
+        """Up to KAFKA_MAX_POLL_RECORDS messages; none when all spans are read to their ends."""
         batch: list[Any] = []
         patience = time.monotonic() + self.settings.kafka_timeout_seconds
-        while len(batch) < self.settings.kafka_batch_messages and not self._is_done:
-            wanted = min(self.settings.kafka_batch_messages - len(batch), self.span.stop - self._position)
-            came = self._ours(opened.consume(wanted, _POLL_SECONDS))
+        while self._missing and len(batch) < self.settings.kafka_batch_messages:
+            came = self._ours(opened.consume(self.settings.kafka_batch_messages - len(batch), _POLL_SECONDS), opened)
             batch += came
             if came:
                 patience = time.monotonic() + self.settings.kafka_timeout_seconds
             elif time.monotonic() > patience:
                 raise LakeUnavailable(
-                    f"Kafka gave no message of {self.topic.name}, partition {self.span.partition}, for "
-                    f"{self.settings.kafka_timeout_seconds} seconds; {self.span.stop - self._position} are missing.",
+                    f"Kafka gave no message of {self.topic.name} for {self.settings.kafka_timeout_seconds} seconds; "
+                    f"{self._missing} of partitions {', '.join(map(str, self._unfinished))} are missing.",
                     hint="Are all brokers up? Run the window again: it continues with the same messages.",
                 )
         return batch
 
     @property
-    def _is_done(self) -> bool:
-        return self._position >= self.span.stop
+    def _unfinished(self) -> list[int]:
+        return [partition for partition, stop in self._stop.items() if self._position[partition] < stop]
 
-    def _ours(self, came: list[Any]) -> list[Any]:
-        """The messages of the span; remembers how far the partition has been read."""
+    @property
+    def _missing(self) -> int:
+        """Offsets that are still to come."""
+        return sum(self._stop[partition] - self._position[partition] for partition in self._unfinished)
+
+    def _ours(self, came: list[Any], opened: Any) -> list[Any]:
+        """The messages of the spans; remembers how far each partition has been read, and leaves those that are done."""
+        before = self._unfinished
         found = [message for message in came if message.error() is None]
         if len(found) < len(came):
             for message in came:
                 self._hear(message)
-        if found:
-            self._position = max(self._position, found[-1].offset() + 1)
-            if self._position > self.span.stop:
-                found = [message for message in found if message.offset() < self.span.stop]
+        for partition, offset in {message.partition(): message.offset() for message in found}.items():
+            self._position[partition] = max(self._position[partition], offset + 1)
+        if any(self._position[partition] > stop for partition, stop in self._stop.items()):
+            found = [message for message in found if message.offset() < self._stop[message.partition()]]
+        self._leave(opened, set(before) - set(self._unfinished))
         return found
+
+    def _leave(self, opened: Any, done: set[int]) -> None:
+        from confluent_kafka import TopicPartition
+
+        if done:
+            opened.incremental_unassign([TopicPartition(self.topic.name, partition) for partition in done])
 
     def _hear(self, message: Any) -> None:
         """An event in place of a message: the end of the log (it may end in control records), or an error."""
@@ -208,51 +208,51 @@ class _PartitionReader:
         if error is None:
             return
         if error.code() == KafkaError._PARTITION_EOF:
-            self._position = max(self._position, message.offset())
+            partition = message.partition()
+            self._position[partition] = max(self._position[partition], message.offset())
         elif not error.retriable() and error.code() not in kafka.PASSING:
             raise kafka.mapped(error, self.topic.name)
 
     def _keep(self, batch: list[Any]) -> None:
         """Parse a batch and write its rows, and its poison, as files."""
-        import polars as pl
-
-        from schoolhouse.lake.transform import parse
-
-        values = [message.value() or b"" for message in batch]
-        offsets = pl.Series("kafka_offset", [message.offset() for message in batch], pl.Int64)
-        stamps = pl.Series("kafka_timestamp", [message.timestamp()[1] for message in batch], pl.Int64)
-        frame = pl.DataFrame({"kafka_offset": offsets, "kafka_timestamp": stamps.cast(pl.Datetime("ms", "UTC"))})
-        rows, problems = parse(self.topic, values)
+        values = [message.value() for message in batch]
+        places = pl.DataFrame(
+            {
+                "kafka_partition": [message.partition() for message in batch],
+                "kafka_offset": [message.offset() for message in batch],
+                "kafka_timestamp": [message.timestamp()[1] for message in batch],
+            },
+            schema={"kafka_partition": pl.Int32, "kafka_offset": pl.Int64, "kafka_timestamp": pl.Int64},
+        ).with_columns(pl.col("kafka_timestamp").cast(pl.Datetime("ms", "UTC")).dt.cast_time_unit("us"))
+        rows, problems = self.parse(self.topic, values)
         reasons: dict[int, str] = dict(problems)
-        is_good = pl.Series([number not in reasons for number in range(len(values))], dtype=pl.Boolean)
-        rows = rows.hstack(frame.filter(is_good)).with_columns(
-            pl.lit(self.span.partition, pl.Int32).alias("kafka_partition"),
-            pl.col("kafka_timestamp").cast(pl.Datetime("us", "UTC")),
-        )
+        if reasons:
+            is_good = pl.int_range(places.height, eager=True).is_in(list(reasons)).not_()
+            rows = rows.hstack(places.filter(is_good))
+        else:
+            rows = rows.hstack(places)
         if self.oldest is not None:
-            too_late = (frame["kafka_timestamp"] < self.oldest) & is_good
+            too_late = places["kafka_timestamp"] < self.oldest
             if too_late.any():
-                reasons |= dict.fromkeys(too_late.arg_true().to_list(), TOO_LATE)
+                reasons = dict.fromkeys(too_late.arg_true().to_list(), TOO_LATE) | reasons
                 rows = rows.filter(pl.col("kafka_timestamp") >= self.oldest)
         self.out.messages += len(values)
-        self.out.late += rows.filter(pl.col("kafka_timestamp") < self.window.start).height
-        name = f"{self.span.partition:05}-{offsets[0]:020}.parquet"
+        self.out.late += int((rows["kafka_timestamp"] < self.window.start).sum())
+        name = "{:05}-{:020}.parquet".format(*places.row(0)[:2])  # nobody else has this message
         if rows.height:
             self.out.rows.append(self.out.directory / name)
             rows.write_parquet(self.out.rows[-1], compression="lz4", statistics=False)
         if reasons:
-            self._keep_poison(name, frame, values, reasons)
+            self._keep_poison(name, places, values, reasons)
 
-    def _keep_poison(self, name: str, frame: pl.DataFrame, values: list[bytes], reasons: dict[int, str]) -> None:
-        import polars as pl
-
+    def _keep_poison(
+        self, name: str, places: pl.DataFrame, values: list[bytes | None], reasons: dict[int, str]
+    ) -> None:
         order = sorted(reasons)
-        poison = frame[order].with_columns(
-            pl.col("kafka_timestamp").cast(pl.Datetime("us", "UTC")),
+        poison = places[order].with_columns(
             pl.lit(self.topic.name).alias("topic"),
-            pl.lit(self.span.partition, pl.Int32).alias("kafka_partition"),
             pl.Series("reason", [reasons[number] for number in order], pl.String),
-            pl.Series("value", [values[number] for number in order], pl.Binary),
+            pl.Series("value", [values[number] or b"" for number in order], pl.Binary),
         )
         self.out.poison += len(order)
         self.out.unreadable.append(self.out.directory / f"poison-{name}")

@@ -64,7 +64,7 @@ class Follower:
                     self.tell(outcome)
                 if not self._is_over(outcome):
                     return
-                upkeep.after_window(self.lake, name, window)
+                upkeep.join_day(self.lake, name, window)
                 self._open[name] = Window(window.end)
         except UsageError:
             raise

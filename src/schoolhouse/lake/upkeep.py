@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from schoolhouse.lake.clock import Window
     from schoolhouse.lake.zones import Lake, Zone
 
+_STATES: Final = ("processed", "learner_states")
 _LEDGER: Final = ("operations", "windows")
 
 
@@ -40,12 +41,12 @@ def _is_table(store: Any, zone: Zone, name: str) -> bool:
     return bool(store.list_with_delimiter(f"{zone}/{name}/_delta_log/")["objects"])
 
 
-def after_window(lake: Lake, dataset: str, window: Window) -> None:
-    """Join the small files that following an hour has left in its day."""
+def join_day(lake: Lake, dataset: str, window: Window) -> None:
+    """Join the small files that the hours of a window's day have left."""
     day = [("year", "=", str(window.start.year)), ("month", "=", str(window.start.month))]
     if "day" in lake.partition_columns:
         day.append(("day", "=", str(window.start.day)))
-    for zone, name in (("raw", dataset), ("processed", dataset), _LEDGER):
+    for zone, name in (("raw", dataset), ("processed", dataset), _STATES, _LEDGER):
         Table(lake, zone, name).compact(day)  # type: ignore[arg-type]
 
 

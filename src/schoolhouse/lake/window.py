@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from schoolhouse.errors import SchoolhouseError, UsageError
-from schoolhouse.lake import alerts, extract
+from schoolhouse.lake import alerts, extract, upkeep
 from schoolhouse.lake.clock import Window, now
 from schoolhouse.lake.ledger import LOADED, OPEN, QUARANTINED, Done, Ledger, Plan, Standing, capped
 from schoolhouse.lake.topics import TOPICS, Topic, topic_of
-from schoolhouse.lake.work import Work
 
 if TYPE_CHECKING:
     from schoolhouse.lake.zones import Lake
@@ -101,6 +100,8 @@ def _plan(lake: Lake, ledger: Ledger, topic: Topic, window: Window, standing: St
 
 
 def _work(lake: Lake, ledger: Ledger, topic: Topic, plan: Plan) -> Outcome:
+    from schoolhouse.lake.work import Work  # and with it Numba: half of a second that a loaded window does not need
+
     with _staging(lake, plan) as directory:
         work = Work(lake, topic, plan, directory)
         try:
@@ -117,7 +118,17 @@ def _work(lake: Lake, ledger: Ledger, topic: Topic, plan: Plan) -> Outcome:
         extra={"dataset": plan.dataset, "window": str(plan.window), "rows": done.rows, "state": done.state},
     )
     alerts.window_done(lake.settings, plan, done)
+    if plan.closes and plan.window.end.hour == 0:
+        _join_day(lake, plan)
     return Outcome(plan.dataset, plan.window, DID, done.state, done)
+
+
+def _join_day(lake: Lake, plan: Plan) -> None:
+    """The last hour of a day joins the day's small files: so a window costs the same however many there are."""
+    try:
+        upkeep.join_day(lake, plan.dataset, plan.window)
+    except SchoolhouseError as error:
+        log.warning("a day's files were not joined", extra={"dataset": plan.dataset, "reason": error.message})
 
 
 def _remember_failure(ledger: Ledger, plan: Plan, done: Done) -> None:

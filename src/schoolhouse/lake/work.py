@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ import polars as pl
 from schoolhouse.lake import days, extract, fitted, quality, reports, states
 from schoolhouse.lake.ledger import LOADED, OPEN, QUARANTINED, Done, Ledger, Plan
 from schoolhouse.lake.tables import Change, Table, number_in
-from schoolhouse.lake.transform import dataset_of, transform
+from schoolhouse.lake.transform import attempts_in_parts, dataset_of, transform
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -32,6 +33,7 @@ KAFKA_COLUMNS: Final[dict[str, pl.DataType]] = {
     "kafka_timestamp": MOMENT,
 }
 DAY_COLUMNS: Final[dict[str, pl.DataType]] = {"year": pl.Int16(), "month": pl.Int8(), "day": pl.Int8()}
+PART_ROWS: Final = 1_000_000  # attempts that are transformed at a time: about a gigabyte
 POISON_SCHEMA: Final = pl.Schema(
     {"topic": pl.String(), **KAFKA_COLUMNS, "reason": pl.String(), "value": pl.Binary(), **LOAD_COLUMNS, **DAY_COLUMNS}
 )
@@ -64,16 +66,9 @@ class Work:
         with self._timed("extract"):
             raw = self._raw_rows()
         with self._timed("transform"):
-            held = states.before(self.lake, self.plan) if self.plan.dataset == states.DATASET else None
-            rows = transform(
-                self.plan.dataset,
-                raw,
-                states=None if held is None else held.lazy(),
-                parameters=fitted.parameters(self.lake) if self.plan.dataset == states.DATASET else None,
-            )
-            frame = rows.collect(engine="streaming")
+            frame = self._transformed(raw)
         report = self._load(frame)
-        del rows, frame, held
+        del frame
         if self.plan.dataset == states.DATASET:
             with self._timed("states"):
                 self._keep_states()
@@ -147,6 +142,23 @@ class Work:
     def _scanned(table: Table, schema: pl.Schema) -> pl.LazyFrame:
         found = table.scan()
         return pl.LazyFrame(schema=schema) if found is None else found
+
+    # --- transform ---
+
+    def _transformed(self, raw: pl.LazyFrame) -> pl.DataFrame:
+        """The rows of the dataset; many attempts go a part at a time, by way of the staging directory."""
+        if self.plan.dataset != states.DATASET:
+            return transform(self.plan.dataset, raw).collect(engine="streaming")
+        held = states.before(self.lake, self.plan)
+        count = max(1, math.ceil(self.done.raw_rows / PART_ROWS))
+        known = None if held is None else held.lazy()
+        parts = attempts_in_parts(raw, known, fitted.parameters(self.lake), parts=count)
+        if count == 1:
+            return next(parts).collect(engine="streaming")
+        files = [self.directory / f"part-{number}.parquet" for number in range(count)]
+        for file, rows in zip(files, parts, strict=True):
+            rows.sink_parquet(file, compression="lz4", statistics=False)
+        return pl.read_parquet(files)
 
     # --- validate and load: rows into the processed zone, or into quarantine ---
 

@@ -54,14 +54,14 @@ class Lake(Process):
         50_000,
         ge=100,
         validation_alias="KAFKA_MAX_POLL_RECORDS",
-        description="Messages that one partition reads and parses at a time.",
+        description="Messages of a topic that a reader reads and parses at a time.",
     )
     kafka_partition_threads: int = Field(
-        4,
+        1,
         ge=1,
         le=256,
         validation_alias="KAFKA_PARTITION_THREADS",
-        description="Partitions of a topic read at the same time.",
+        description="Readers that share a topic's partitions; each fetches those that it has side by side.",
     )
     lake_provider: Literal["s3", "gcs", "local"] = Field(
         "local",

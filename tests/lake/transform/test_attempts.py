@@ -10,7 +10,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from schoolhouse.lake.models.parameters import Parameters
-from schoolhouse.lake.transform import DATASETS, STATES, learner_states, transform
+from schoolhouse.lake.transform import DATASETS, STATES, attempts_in_parts, learner_states, transform
 from schoolhouse.lake.transform.attempts import irt_topics
 from tests.lake.messages import attempt, raw
 
@@ -233,3 +233,25 @@ def test_a_platform_that_sends_nonsense_fails_no_window(nonsense: float) -> None
     assert frame["bkt_prob_knowledge_before"].is_between(0, 1).sum() == 0
     assert frame["bkt_prob_knowledge_after"].is_not_nan().all()
     assert rows(attempt(2), states=learner_states(frame.lazy(), None)).height == 1
+
+
+def test_in_parts_the_rows_are_the_same_and_no_learner_is_in_two() -> None:
+    sent = [
+        attempt(number, user_id=f"learner-{number % 7}", topic=["algebra", "geometry"][number // 40])
+        for number in range(80)
+    ]
+    given = raw("user.attempts", *sent, *sent[:10])
+    whole = transform("user_attempts", given).collect()
+
+    parts = [part.collect() for part in attempts_in_parts(given, None, parts=3)]
+
+    assert whole.height == 80
+    assert_frame_equal(pl.concat(parts), whole, check_row_order=False)
+    learners = [learner for part in parts for learner in part["user_id"].unique()]
+    assert len(learners) == len(set(learners)) == 7
+
+
+def test_of_copies_under_different_learners_the_first_counts_in_parts_too() -> None:
+    sent = [attempt(0, user_id=f"learner-{number}") for number in range(7)]
+    parts = attempts_in_parts(raw("user.attempts", *sent), None, parts=3)
+    assert pl.concat([part.collect() for part in parts])["user_id"].to_list() == ["learner-0"]

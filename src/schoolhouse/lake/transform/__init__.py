@@ -15,7 +15,7 @@ import polars as pl
 from schoolhouse.errors import UsageError
 from schoolhouse.lake.models.parameters import Parameters
 from schoolhouse.lake.topics import topic_of
-from schoolhouse.lake.transform.attempts import transform_attempts
+from schoolhouse.lake.transform.attempts import attempts_in_parts
 from schoolhouse.lake.transform.daily import daily
 from schoolhouse.lake.transform.datasets import DATASETS, Column, Dataset, dataset_of
 from schoolhouse.lake.transform.normalize import each_event_once, year_month_day
@@ -30,6 +30,7 @@ __all__ = [
     "Column",
     "Dataset",
     "Parameters",
+    "attempts_in_parts",
     "daily",
     "dataset_of",
     "learner_states",
@@ -51,7 +52,7 @@ def transform(
     are the `learner_states` before the window; without them every learner starts anew.
     """
     if dataset == "user_attempts":
-        return transform_attempts(raw, states, parameters)
+        return next(attempts_in_parts(raw, states, parameters))
     if dataset == "user_sessions":
         return transform_sessions(raw)
     if dataset == "ml_training":
@@ -64,5 +65,5 @@ def _as_it_is(dataset: str, raw: pl.LazyFrame) -> pl.LazyFrame:
     topic = topic_of(dataset)
     if topic is None:
         raise UsageError(f"No topic becomes the dataset {dataset!r}.", hint="daily_aggregations come from `daily`.")
-    frame = each_event_once(raw, topic.event_id).lazy()
+    frame = each_event_once(raw, topic.event_id)
     return frame.with_columns(year_month_day(topic.event_time)).select(dataset_of(dataset).schema.names())

@@ -7,6 +7,7 @@ computed, in order of time, from the states that the window before left (`states
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TypeAlias
 
 import numpy as np
@@ -36,22 +37,34 @@ MOST_TOPICS = 100  # more get no columns of their own in a window; `irt_ability_
 UNCERTAINTY = "irt_uncertainty"  # ours alone: the standard deviation of the ability
 
 
-def transform_attempts(
-    raw: pl.LazyFrame, states: pl.LazyFrame | None, parameters: Parameters | None = None
+def attempts_in_parts(
+    raw: pl.LazyFrame, states: pl.LazyFrame | None, parameters: Parameters | None = None, *, parts: int = 1
+) -> Iterator[pl.LazyFrame]:
+    """Rows of `user_attempts` from parsed messages, in parts of which each has all rows of its learners.
+
+    Learners do not depend on one another, so a part at a time needs the memory of a part.
+    """
+    once = each_event_once(raw, "event_id")
+    topics = _commonest(once)
+    for part in range(parts):
+        mine = once if parts == 1 else once.filter(pl.col("user_id").hash() % parts == part)
+        yield _transformed(mine.collect(engine="streaming"), states, parameters or Parameters(), topics)
+
+
+def _transformed(
+    frame: pl.DataFrame, states: pl.LazyFrame | None, parameters: Parameters, topics: list[str]
 ) -> pl.LazyFrame:
-    """Rows of `user_attempts` from parsed messages."""
     place = ("kafka_timestamp", "kafka_partition", "kafka_offset")
-    frame = each_event_once(raw, "event_id").with_columns(topic=slug(pl.col("topic")))
     learner = _coded(frame["user_id"])[0]
     frame = frame[frame.select(pl.arg_sort_by(pl.Series(learner), "timestamp", *place)).to_series()].drop(place)
-    frame = frame.with_columns(quality=_quality().pipe(within_type, pl.Int8))
+    frame = frame.with_columns(topic=slug(pl.col("topic")), quality=_quality().pipe(within_type, pl.Int8))
     carried = [f"{field}_{when}" for when in ("before", "after") for field in FIELDS]
     sent = _carried(frame, "before"), _carried(frame, "after")
     frame = frame.with_columns(state_source=_source(frame.select(carried))).drop(carried)
-    before, after = _replayed(frame, sent, states, parameters or Parameters())
+    before, after = _replayed(frame, sent, states, parameters)
     del sent
     frame = frame.with_columns(**_columns(before, "before"), **_columns(after, "after"))
-    return frame.lazy().with_columns(*_features()).select(_in_order(_commonest(frame["topic"])))
+    return frame.lazy().with_columns(*_features()).select(_in_order(topics))
 
 
 def slug(topic: pl.Expr) -> pl.Expr:
@@ -106,9 +119,10 @@ def _category(seconds: pl.Expr) -> pl.Expr:
     return category
 
 
-def _commonest(topics: pl.Series) -> list[str]:
-    counts = topics.value_counts().sort("count", "topic", descending=[True, False])
-    return sorted(counts["topic"].head(MOST_TOPICS))
+def _commonest(rows: pl.LazyFrame) -> list[str]:
+    counts = rows.group_by("topic").len().group_by(slug(pl.col("topic"))).agg(pl.col("len").sum())
+    most = counts.sort("len", "topic", descending=[True, False]).head(MOST_TOPICS)
+    return sorted(most.collect(engine="streaming")["topic"])
 
 
 def _in_order(topics: list[str]) -> list[pl.Expr]:

@@ -8,8 +8,8 @@ converted, which is six times as fast as asking the reader for times.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 
 import msgspec
 import polars as pl
@@ -27,17 +27,12 @@ def parse(topic: Topic, values: Sequence[bytes | None]) -> tuple[pl.DataFrame, l
 
     A reason names a field and never holds a value.
     """
+    places: Sequence[int] = range(len(values))
     poison: list[Poison] = []
-    places = [place for place, value in enumerate(values) if value and not value.isspace()]
-    if len(places) < len(values):
-        kept = set(places)
-        poison = [(place, "empty") for place in range(len(values)) if place not in kept]
-    found = [values[place] or b"" for place in places]
-    frame, wrong = _read(topic, found)
-    poison += [(places[place], reason) for place, reason in wrong]
-    if wrong:
-        bad = {place for place, _ in wrong}
-        places = [place for index, place in enumerate(places) if index not in bad]
+    try:
+        frame = _read_all(topic, values)
+    except (pl.exceptions.PolarsError, TypeError):  # TypeError: a message has no value
+        frame, places, poison = _read_each(topic, values)
     frame, unplaced = _placed(topic, frame, places)
     return frame, sorted(poison + unplaced)
 
@@ -65,34 +60,37 @@ def _to_time(text: pl.Expr, formats: Sequence[str]) -> pl.Expr:
     )
 
 
-def _read(topic: Topic, values: list[bytes]) -> tuple[pl.DataFrame, list[Poison]]:
-    try:
-        return _read_all(topic, values), []
-    except pl.exceptions.PolarsError:
-        poison = _screen(topic, values)
-    bad = {place for place, _ in poison}
-    rest = [place for place in range(len(values)) if place not in bad]
-    frames, more = _halve(topic, values, rest)
-    return pl.concat([pl.DataFrame(schema=_as_read(topic)), *frames]), sorted(poison + more)
+def _read_each(topic: Topic, values: Sequence[bytes | None]) -> tuple[pl.DataFrame, Sequence[int], list[Poison]]:
+    """The rows that can be read, their places, and the poison among them."""
+    there = {place: value for place, value in enumerate(values) if value and not value.isspace()}
+    poison = [(place, "empty") for place in range(len(values)) if place not in there]
+    poison += _screen(topic, there)
+    for place, _ in poison:
+        there.pop(place, None)
+    frames, more = _halve(topic, there, list(there))
+    bad = {place for place, _ in more}
+    frame = pl.concat([pl.DataFrame(schema=_as_read(topic)), *frames])
+    return frame, [place for place in there if place not in bad], poison + more
 
 
-def _read_all(topic: Topic, values: list[bytes]) -> pl.DataFrame:
+def _read_all(topic: Topic, values: Sequence[bytes | None]) -> pl.DataFrame:
     if not values:
         return pl.DataFrame(schema=_as_read(topic))
-    lines = b"\n".join(values)
+    given = cast("Sequence[bytes]", values)  # to look for None costs more than to stumble over it
+    lines = b"\n".join(given)
     if lines.count(b"\n") != len(values) - 1:  # JSON has line ends only between its tokens
-        lines = b"\n".join(value.replace(b"\n", b" ") for value in values)
+        lines = b"\n".join(value.replace(b"\n", b" ") for value in given)
     frame = pl.read_ndjson(lines, schema=_as_read(topic))
     if frame.height != len(values):
         raise pl.exceptions.ComputeError("lines and rows differ in number")
     return frame
 
 
-def _screen(topic: Topic, values: list[bytes]) -> list[Poison]:
+def _screen(topic: Topic, values: Mapping[int, bytes]) -> list[Poison]:
     """What the decoder refuses, with its reason."""
     decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_decoded(_as_read(topic).items(), "Message"))
     poison = []
-    for place, value in enumerate(values):
+    for place, value in values.items():
         try:
             decoder.decode(value)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -126,7 +124,7 @@ def _type_of(dtype: Any, name: str) -> Any:
     return str | int | float | bool
 
 
-def _halve(topic: Topic, values: list[bytes], places: list[int]) -> tuple[list[pl.DataFrame], list[Poison]]:
+def _halve(topic: Topic, values: Mapping[int, bytes], places: list[int]) -> tuple[list[pl.DataFrame], list[Poison]]:
     """Read these values, in halves where they cannot be read at once."""
     if not places:
         return [], []
@@ -153,23 +151,20 @@ def _unread(topic: Topic, value: bytes) -> str:
     return "not readable as one JSON object"
 
 
-def _placed(topic: Topic, frame: pl.DataFrame, places: list[int]) -> tuple[pl.DataFrame, list[Poison]]:
+def _placed(topic: Topic, frame: pl.DataFrame, places: Sequence[int]) -> tuple[pl.DataFrame, list[Poison]]:
     """Without the rows whose time is none, or that lack what places them: the event's id, its time, its learner."""
     frame, no_time = _timed(topic, frame)
-    reasons = [
-        pl.when(no_time[name]).then(pl.lit(f"wrong value: expected a time - at `$.{name}`")).alias(f"time {name}")
-        for name in no_time.columns
-    ]
-    reasons += [
-        pl.when(_absent(pl.col(name), topic.schema[name])).then(pl.lit(f"missing `{name}`")).alias(name)
-        for name in topic.placing
-    ]
-    lacks = frame.select(pl.coalesce(reasons).alias("reason"))["reason"]
-    if lacks.null_count() == frame.height:
+    lacks = {f"wrong value: expected a time - at `$.{name}`": no_time[name] for name in no_time.columns}
+    lacks |= {f"missing `{name}`": _absent(frame[name]) for name in topic.placing}
+    if not any(column.any() for column in lacks.values()):
         return frame, []
-    poison = [(places[index], lacks[index]) for index in lacks.is_not_null().arg_true().to_list()]
-    return frame.filter(lacks.is_null()), poison
+    reasons = pl.DataFrame({str(number): column for number, column in enumerate(lacks.values())}).select(
+        pl.coalesce(pl.when(pl.col(str(number))).then(pl.lit(reason)) for number, reason in enumerate(lacks))
+    )
+    reason = reasons.to_series()
+    poison = [(places[index], reason[index]) for index in reason.is_not_null().arg_true().to_list()]
+    return frame.filter(reason.is_null()), poison
 
 
-def _absent(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    return value.is_null() | (value == "") if dtype == pl.String else value.is_null()
+def _absent(values: pl.Series) -> pl.Series:
+    return values.is_null() | (values == "") if values.dtype == pl.String else values.is_null()

@@ -15,7 +15,6 @@ def transform_sessions(raw: pl.LazyFrame) -> pl.LazyFrame:
     items, right = pl.col("items_attempted"), pl.col("correct_count")
     return (
         each_event_once(raw, "event_id")
-        .lazy()
         .with_columns(
             duration_minutes=minutes,
             accuracy=pl.when(items != 0).then(right / items),

@@ -16,7 +16,6 @@ def transform_training(raw: pl.LazyFrame) -> pl.LazyFrame:
     given = pl.when(label).then(prediction).otherwise(1 - prediction).clip(LEAST_CHANCE, 1.0)
     return (
         each_event_once(raw, "event_id")
-        .lazy()
         .with_columns(
             created_at=pl.col("timestamp"),
             model_name=one_word(pl.col("model_name")),
