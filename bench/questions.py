@@ -7,6 +7,7 @@ after a resent bundle. `rows read` shows that a question reads its section's gra
 
 from __future__ import annotations
 
+import json
 import math
 import tempfile
 import time
@@ -62,10 +63,11 @@ def _measure(settings: Settings, asks: int) -> dict[int, tuple[str, int, int]]:
             times.sort()
             p50, p95 = times[len(times) // 2], times[math.ceil(0.95 * len(times)) - 1]
             scope = {"section_id": section_id, "platform": PLATFORM}
-            answer = readers.ask(
-                statement("summarize_section", "schoolhouse.analytics.sql"), scope, who="bench", why="bench"
-            )
-            figures[section_id] = (f"p50 {p50:6.1f} ms  p95 {p95:6.1f} ms", answer.read_rows, overview.events)
+            summary = statement("summarize_section", "schoolhouse.analytics.sql")
+            with readers.lend("bench") as warehouse:
+                answer = json.loads(warehouse.ask_bytes(summary, scope, output_format="JSONCompact", why="bench"))
+            read = int(answer["statistics"]["rows_read"])
+            figures[section_id] = (f"p50 {p50:6.1f} ms  p95 {p95:6.1f} ms", read, overview.events)
     finally:
         readers.close()
     return figures

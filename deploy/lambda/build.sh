@@ -19,7 +19,7 @@ trap 'rm -rf "$package"' EXIT
   --constraint requirements.lock --requirement deploy/lambda/requirements.txt
 
 mkdir -p "$package/schoolhouse/collect" "$(dirname "$out")"
-for part in __init__.py errors.py observe.py settings.py warehouse etl collect/__init__.py collect/bundles.py; do
+for part in __init__.py errors.py observe.py settings warehouse etl collect/__init__.py collect/bundles.py; do
   cp -R "src/schoolhouse/$part" "$package/schoolhouse/$part"
 done
 find "$package" -name __pycache__ -prune -exec rm -rf {} +

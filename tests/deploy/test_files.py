@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import venv
@@ -41,6 +42,14 @@ def cfn_lint() -> Path:
 def test_the_stack_passes_cfn_lint(cfn_lint: Path) -> None:
     done = subprocess.run([cfn_lint, DEPLOY / "cloudformation.yaml"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_the_image_holds_the_parts_that_the_zip_holds() -> None:
+    loop = re.search(r"^for part in (.*); do$", (DEPLOY / "lambda/build.sh").read_text(), re.MULTILINE)
+    assert loop is not None
+    image = re.findall(r"src/schoolhouse/(\S+)", (DEPLOY / "lambda/Dockerfile").read_text())
+    assert sorted(image) == sorted(loop[1].split())
+    assert all((ROOT / "src/schoolhouse" / part).exists() for part in image)
 
 
 class _Template(yaml.SafeLoader):

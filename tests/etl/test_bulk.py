@@ -114,6 +114,7 @@ def test_a_run_that_lacked_time_goes_on_when_it_is_sent_again(
     assert count_events(tables) == 30
 
 
+@pytest.mark.slow  # a thousand objects
 @pytest.mark.parametrize(("handle", "reader"), [("embedded", "native")], indirect=True)
 def test_more_than_one_listing_page_is_loaded_in_few_inserts(
     etl_settings: Settings, put: Put, tables: Warehouse, bucket: str

@@ -46,6 +46,7 @@ def fitted(ability: np.ndarray[Any, Any], right: np.ndarray[Any, Any]) -> tuple[
     return float(slope), float(-offset / slope)
 
 
+@pytest.mark.slow
 def test_difficulty_and_discrimination_are_recovered_to_a_quarter_of_a_logit() -> None:
     # Without learning, ability alone decides, and the two-parameter model can be fitted as it stands.
     plan = small_plan(

@@ -90,7 +90,6 @@ def test_an_answer_has_names_types_rows_and_cost(warehouse: Warehouse) -> None:
     assert answer.rows == [(0, "0"), (1, "1"), (2, "2")]
     assert answer.dicts()[2] == {"n": 2, "s": "2"}
     assert answer.first() == {"n": 0, "s": "0"}
-    assert answer.read_rows == 3
     assert answer.seconds > 0
 
 

@@ -19,7 +19,7 @@ from backports import zstd
 
 from schoolhouse.errors import QueryError, SchoolhouseError, WarehouseError
 from schoolhouse.warehouse.connection import Warehouse, open_warehouse
-from schoolhouse.warehouse.loads import can_read_itself, start_load
+from schoolhouse.warehouse.loads import can_read_itself, id_slices, start_load
 from tests.conftest import ROOT
 from tests.warehouse.loading import Line, as_bytes, load_block, load_file, rows, statement, value
 
@@ -308,3 +308,20 @@ with open_warehouse(load_settings(data_dir=sys.argv[1], clickhouse_host="")) as 
     state, last = pickle.loads(done.stdout)
     assert state == truth
     assert last == [(truth_summary.lines, truth_summary.accepted, sum(truth_summary.rejected.values()), 0)]
+
+
+@pytest.mark.parametrize("statements", [1, 250_000, 4_000_000])
+def test_every_id_lies_in_one_slice(tables: Warehouse, statements: int) -> None:
+    ids = [uuid.UUID(int=0), uuid.UUID(int=2**128 - 1), uuid.UUID(int=2**127), *(uuid.uuid4() for _ in range(200))]
+    slices = id_slices(statements)
+    found = [
+        tables.ask(
+            "SELECT arrayJoin({ids:Array(UUID)}) AS id WHERE id >= {first_id:UUID} "
+            "AND (empty({end_id:UUID}) OR id < {end_id:UUID})",
+            {"ids": ids, **each},
+            why="tests",
+        ).rows
+        for each in slices
+    ]
+    assert len(slices) == 1 + statements // 250_000
+    assert sorted(row[0] for some in found for row in some) == sorted(ids)

@@ -56,7 +56,7 @@ def test_somebody_signs_in_gets_where_they_wanted_and_signs_out(page: Page) -> N
     expect(page).to_have_url("/sign-in")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_sign_in_and_admin_pages_are_readable(page: Page, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.goto("/sign-in?next=/admin/clickhouse")

@@ -37,8 +37,15 @@ def _drawn(page: Page) -> None:
     expect(page.locator("[data-chart]")).to_have_attribute("data-state", "drawn", timeout=30_000)
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("scheme", "width"),
+    [
+        ("light", 1280),
+        ("dark", 390),
+        pytest.param("light", 390, marks=pytest.mark.slow),
+        pytest.param("dark", 1280, marks=pytest.mark.slow),
+    ],
+)
 def test_the_sections_and_a_chart_are_drawn(open_page, scheme: str, width: int) -> None:
     page, watch = open_page(scheme, width)
     page.goto("/")

@@ -71,7 +71,6 @@ class Answer:
     types: tuple[str, ...]
     rows: list[tuple[Any, ...]]
     seconds: float
-    read_rows: int
 
     def dicts(self) -> list[dict[str, Any]]:
         """The rows as dicts by column name."""
@@ -152,7 +151,6 @@ class Warehouse:
             types=tuple(str(kind.name) for kind in result.column_types),
             rows=rows,
             seconds=time.perf_counter() - started,
-            read_rows=int(result.summary.get("read_rows", 0) or 0),
         )
 
     def ask_bytes(

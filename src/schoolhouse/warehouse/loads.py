@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self
+from uuid import UUID
 
 from schoolhouse.errors import SchoolhouseError, WarehouseError
 from schoolhouse.warehouse.connection import Warehouse
@@ -46,6 +47,7 @@ REJECT_CODES: Final = (
 # The engine takes these as patterns; a path that holds one is read by us instead of by the engine.
 _GLOB_CHARACTERS: Final = re.compile(r"[*?{}\[\]|\\]")
 _WHY: Final = "load"
+_IDS_A_SLICE: Final = 250_000  # up to 250 MB, where all ids are of version 4 and so lie in every fourth slice
 
 
 @dataclass(frozen=True)
@@ -224,13 +226,15 @@ class Load:
             cut_off = self._warehouse.ask(
                 statement("list_cut_off_loads"), {"source": self.source, "load_id": self.load_id}, why=_WHY
             )
-            loads = {"loads": [self.load_id, *(row[0] for row in cut_off.rows)]}
-            counts = self._warehouse.ask(statement("count_load_statements"), {**mine, **loads}, why=_WHY).first()
-            summary.new = int(counts["new"])
-            summary.conflict = int(counts["conflict"])
+            loads = [self.load_id, *(row[0] for row in cut_off.rows)]
+            for ids in id_slices(summary.accepted):
+                scope = {"loads": loads, **ids}
+                counts = self._warehouse.ask(statement("count_load_statements"), {**mine, **scope}, why=_WHY).first()
+                summary.new += int(counts["new"])
+                summary.conflict += int(counts["conflict"])
+                if counts["disputed"]:
+                    self._warehouse.run(statement("hide_conflicts"), scope, why=_WHY)
             summary.duplicate = summary.accepted - summary.new - summary.conflict
-            if counts["disputed"]:
-                self._warehouse.run(statement("hide_conflicts"), loads, why=_WHY)
         summary.seconds = round(time.perf_counter() - self._started, 3)
 
     def _record(self, *, finished: bool = False, error: str = "") -> None:
@@ -329,3 +333,13 @@ def _writer(sink: Any, schema: Any, wire: Wire) -> Any:
     return parquet.ParquetWriter(
         sink, schema, compression="snappy", use_dictionary=repeated, write_statistics=False, version="2.6"
     )
+
+
+def id_slices(statements: int) -> list[dict[str, UUID]]:
+    """Bounds `first_id` and `end_id` (exclusive; nil: none) of slices of the ids, enough for so many statements.
+
+    ClickHouse orders UUIDs by their second half, so the bounds differ in that one.
+    """
+    count = 1 + statements // _IDS_A_SLICE
+    bounds = [UUID(int=(number << 64) // count) for number in range(count)]
+    return [{"first_id": first, "end_id": end} for first, end in zip(bounds, [*bounds[1:], UUID(int=0)], strict=True)]

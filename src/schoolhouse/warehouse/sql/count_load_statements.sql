@@ -1,4 +1,4 @@
--- How many statements a load brought first, and how many contents of theirs are in conflict
+-- How many statements a load brought first, and how many contents of theirs are in conflict, in one slice of the ids
 -- new: ids that this load brought first. conflict: contents that it brought first for an id that belongs to another content
 -- or key. disputed: ids that stand under several keys, of this load or of one that was cut off. A content_hash of 0 says that
 -- the id follows from the content, so what else stands under the key has the same content.
@@ -33,7 +33,14 @@ FROM
                 max(event_version) AS variant_version,
                 argMax(load_id, event_version) AS variant_load
             FROM statement_ids
-            WHERE event_id IN (SELECT event_id FROM statement_ids WHERE load_id IN {loads:Array(UInt64)})
+            WHERE event_id >= {first_id:UUID} AND (empty({end_id:UUID}) OR event_id < {end_id:UUID})
+              AND event_id IN
+              (
+                  SELECT event_id
+                  FROM statement_ids
+                  WHERE load_id IN {loads:Array(UInt64)}
+                    AND event_id >= {first_id:UUID} AND (empty({end_id:UUID}) OR event_id < {end_id:UUID})
+              )
             GROUP BY event_id, section_id, timestamp, user_id, content_hash
         )
         GROUP BY event_id, section_id, timestamp, user_id

@@ -1,4 +1,4 @@
--- Hide events whose id belongs to another statement that came first
+-- Hide events whose id belongs to another statement that came first, in one slice of the ids
 -- Looks at the ids of a load, and of earlier loads of its source that were cut off before they did this themselves: their
 -- rows stand in the place of equal ones of this load.
 -- A row with the highest version and is_conflict = 1 takes the place of the event under FINAL; nothing is deleted, so
@@ -16,7 +16,14 @@ WHERE (section_id, timestamp, user_id, event_id) IN
             argMax((section_id, timestamp, user_id), event_version) AS winner,
             arrayJoin(arrayFilter(key -> key != winner, groupUniqArray((section_id, timestamp, user_id)))) AS key
         FROM statement_ids
-        WHERE event_id IN (SELECT event_id FROM statement_ids WHERE load_id IN {loads:Array(UInt64)})
+        WHERE event_id >= {first_id:UUID} AND (empty({end_id:UUID}) OR event_id < {end_id:UUID})
+          AND event_id IN
+          (
+              SELECT event_id
+              FROM statement_ids
+              WHERE load_id IN {loads:Array(UInt64)}
+                AND event_id >= {first_id:UUID} AND (empty({end_id:UUID}) OR event_id < {end_id:UUID})
+          )
         GROUP BY event_id
     )
 )
