@@ -197,7 +197,7 @@ def _watched(command: list[str], environment: dict[str, str]) -> dict[str, float
         peak = 0
         while process.poll() is None:
             peak = max(peak, sum(_proportional_kb(pid) for pid in _family(process.pid)))
-            time.sleep(0.1)
+            time.sleep(0.5)  # a look at the memory of a process costs it some milliseconds
         assert process.stdout is not None
         if process.returncode:
             raise SystemExit(f"{command} failed")
