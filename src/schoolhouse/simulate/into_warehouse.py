@@ -56,7 +56,7 @@ def _counted(parts: Iterator[Part], journey: Journey) -> Iterator[Part]:
 def _read(load: Load, parts: Iterator[Part], file: IO[bytes], lines: int) -> Iterator[tuple[int, int]]:
     """Bring parts in by a file that the embedded engine reads itself, at half the cost of sending them.
 
-    `lines` are stored before. Gives the lines and bytes of each part when it is stored.
+    `lines` stand before them. Gives the lines and bytes of each part when it is stored.
     """
     waiting: list[tuple[int, int]] = []
 

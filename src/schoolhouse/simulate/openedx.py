@@ -110,10 +110,12 @@ class _Run:
         self.version = {f"{W3ID}openedx/extension/transformer-version": "event-routing-backends@9.3.5"}
         self.session = {f"{W3ID}openedx/extensions/session-id": text("session")}
 
-    def within(self, *, grouping: dict[str, Any] | None = None, **extensions: Any) -> dict[str, Any]:
+    def within(
+        self, extensions: dict[str, Any] | None = None, *, grouping: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         """The context of what a learner does in the course."""
         activities = {"parent": [self._parent]} | ({"grouping": [grouping]} if grouping else {})
-        return {"contextActivities": activities, "extensions": self.version | self.session | extensions}
+        return {"contextActivities": activities, "extensions": self.version | self.session | (extensions or {})}
 
     def unseen(self) -> dict[str, Any]:
         """The context of what the platform works out by itself, outside any session."""
@@ -163,7 +165,7 @@ def _navigating(run: _Run) -> dict[str, dict[str, Any]]:
 
     def navigated(ending: str) -> dict[str, Any]:
         moves = {f"{TINCAN}extension/ending-point": ending, start: bare("position")}
-        return _statement("navigated", run.block("sequential", _RESOURCE, extensions=items), run.within(**moves))
+        return _statement("navigated", run.block("sequential", _RESOURCE, extensions=items), run.within(moves))
 
     link = {"definition": {"type": f"{ADL}activities/link"}, "id": f"https://reading.example/{text('vertical_hash')}"}
     progress = {"completion": True, "extensions": {f"{W3ID}cmi5/result/extensions/progress": 100.0}}
@@ -210,7 +212,7 @@ def _posting(run: _Run) -> dict[str, dict[str, Any]]:
 
 def _watching(run: _Run) -> dict[str, dict[str, Any]]:
     video = run.block("video", f"{W3ID}video/activity-type/video")
-    context = run.within(**{f"{V}length": bare("length")})
+    context = run.within({f"{V}length": bare("length")})
     return {kind: _statement(verb, video, context, **_video_result(act)) for act, (kind, verb) in ACTS.items()}
 
 
