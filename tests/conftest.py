@@ -33,6 +33,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import boto3
+import hypothesis
 import pytest
 
 from schoolhouse.settings import Settings, environment_name, load_settings
@@ -43,6 +44,10 @@ from tests.postgres import new_database, running_postgres
 
 ROOT = Path(__file__).parent.parent
 TEST_URL = os.environ.get("CLICKHOUSE_TEST_URL", "")
+
+# How long an example takes depends on what else the machine does; no test is about that.
+hypothesis.settings.register_profile("no clock", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("no clock")
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def test_statements_sent_by_all_routes_at_once_land_once_each(
 
     def uploaded(prefix: str) -> list[str]:
         """The keys of the bundles, once the pipeline has brought them away."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while "Contents" not in (found := aws.s3.list_objects_v2(Bucket=bucket, Prefix=prefix)):
             assert time.monotonic() < deadline, "no bundle was uploaded"
             time.sleep(0.2)

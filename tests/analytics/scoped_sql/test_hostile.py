@@ -137,7 +137,7 @@ _outputs = st.sampled_from(
 
 
 @given(output=_outputs, source=_sources, condition=_conditions)
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 def test_any_question_of_these_shapes_answers_as_if_the_section_were_alone(
     two: TwoWarehouses, output: str, source: str, condition: str
 ) -> None:
@@ -146,7 +146,7 @@ def test_any_question_of_these_shapes_answers_as_if_the_section_were_alone(
 
 
 @given(st.text(alphabet=st.sampled_from("SELECT FROM raw_events learners()'\"`-/*;,.\\\n{}$#système1 "), max_size=80))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_text_makes_the_check_fail(text: str) -> None:
     with suppress(QuestionRefused):
         assert len(check(text).text) == len(text)
@@ -157,7 +157,7 @@ def test_no_text_makes_the_check_fail(text: str) -> None:
         st.sampled_from(["SELECT", "1", "'a -- b'", "/* x */", "-- y\n", "AS", "`q`", "FROM", "raw_events", ",", " "])
     )
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_places_stay_where_they_were(parts: list[str]) -> None:
     text = " ".join(parts)
     try:

@@ -128,7 +128,7 @@ ANY = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(ANY, max_size=12))
 def test_whatever_arrives_every_message_is_a_row_or_is_poison(values: list[bytes]) -> None:
     frame, poison = parse(ATTEMPTS, values)
