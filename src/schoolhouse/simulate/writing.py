@@ -34,7 +34,8 @@ Progress = Callable[[int, int], None]
 Made = TypeVar("Made")
 
 GZIP_LEVEL: Final = 1  # of igzip: ten times as fast as zlib's level 6 at nearly its size
-ZSTD_LEVEL: Final = 1
+ZSTD_LEVEL: Final = -1  # a quarter faster than 1, for files half as large again, and still smaller than gzip's
+PARQUET_ZSTD_LEVEL: Final = 1
 _LAYOUTS: Final[dict[Format, Layout]] = {
     "jsonl": "jsonl",
     "jsonl.gz": "jsonl",
@@ -270,7 +271,9 @@ class _Parquet:
         from pyarrow import parquet
 
         self._stream = stream
-        self._writer: Any = parquet.ParquetWriter(stream, _COLUMNS, compression="zstd", compression_level=ZSTD_LEVEL)
+        self._writer: Any = parquet.ParquetWriter(
+            stream, _COLUMNS, compression="zstd", compression_level=PARQUET_ZSTD_LEVEL
+        )
 
     def __enter__(self) -> _Parquet:
         return self
