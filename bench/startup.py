@@ -1,11 +1,26 @@
-"""`schoolhouse --help`: how long a person waits for it."""
+"""How long a person waits for `schoolhouse --help`, and AWS for a new instance of the Lambda function."""
 
 from __future__ import annotations
 
+import json
 import statistics
 import subprocess
 import sys
 import time
+
+# What a new instance imports: the entry before its first event, the rest with it.
+_LAMBDA = """
+import json, resource, time
+started = time.perf_counter()
+import schoolhouse.etl.lambda_entry
+entry = time.perf_counter()
+import schoolhouse.etl.handler
+ours = time.perf_counter()
+import boto3, clickhouse_connect
+done = time.perf_counter()
+megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps([entry - started, ours - started, done - started, megabytes]))
+"""
 
 
 def main(turns: int = 15) -> None:
@@ -16,3 +31,13 @@ def main(turns: int = 15) -> None:
         subprocess.run(command, check=True, capture_output=True)
         times.append(time.perf_counter() - started)
     print(f"schoolhouse --help: {statistics.median(times):.3f} s, at most {max(times):.3f} s (promised: under 0.3 s)")
+    bench_lambda(turns)
+
+
+def bench_lambda(turns: int) -> None:
+    """The imports of the function, without what AWS itself needs to start an instance."""
+    command = [sys.executable, "-c", _LAMBDA]
+    runs = [json.loads(subprocess.run(command, check=True, capture_output=True).stdout) for _ in range(turns)]
+    entry, ours, done, megabytes = (statistics.median(column) for column in zip(*runs, strict=True))
+    print(f"Lambda: import of the entry {entry:.3f} s, of all our modules {ours:.3f} s (promised: under 0.3 s)")
+    print(f"Lambda: with boto3 and the client of ClickHouse, at the first event, {done:.3f} s and {megabytes:.0f} MB")

@@ -11,26 +11,41 @@ statement that was answered with 200. Client and server share the machine.
 from __future__ import annotations
 
 import base64
-import http.client
+import itertools
 import json
 import multiprocessing
+import re
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from tests.conftest import ROOT
 from tests.ralph import PASSWORD, TABLE, USER, Store, install_ralph, running_ralph
 
 E = "http://oli.cmu.edu/extensions/"
 PROMISED_RATIO = 10
+_END_OF_HEAD = re.compile(rb"\r\ncontent-length: (\d+)(?:\r\n[^\r\n]+)*\r\n\r\n", re.IGNORECASE)
+PROCESSES = 2  # that the clients are spread over
+
+
+@dataclass(frozen=True)
+class Load:
+    """How much is sent: by so many clients at a time, so many statements in each request, for so long."""
+
+    seconds: float
+    clients: int
+    batch: int
 
 
 def statement(number: int) -> dict[str, Any]:
@@ -63,29 +78,67 @@ def statement(number: int) -> dict[str, Any]:
     }
 
 
-def send(url: str, headers: dict[str, str], seconds: float, batch: int, results: Any, ready: Any) -> None:
-    """One client: POST batches for so many seconds; puts (statements, latencies in seconds, failures)."""
-    address = urlsplit(url)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
+@dataclass
+class Sent:
+    """What clients sent and what became of it."""
+
+    statements: int = 0
+    failures: int = 0
+    latencies: list[float] = field(default_factory=list)  # seconds
+
+
+def send(url: str, headers: dict[str, str], load: Load, results: Any, ready: Any) -> None:
+    """A share of the clients, each in a thread with a connection of its own; puts one `Sent`."""
+    sent = Sent()
     # made beforehand, with new ids before each use
-    prepared = [json.dumps([statement(n * batch + k) for k in range(batch)]).encode() for n in range(5)]
+    prepared = [json.dumps([statement(n * load.batch + k) for k in range(load.batch)]).encode() for n in range(5)]
+    clients = [
+        threading.Thread(target=_send_batches, args=(url, headers, load, prepared, sent))
+        for _ in range(load.clients // PROCESSES)
+    ]
     ready.wait()
-    done, failures, latencies = 0, 0, []
-    deadline = time.perf_counter() + seconds
-    turn = 0
-    while time.perf_counter() < deadline:
-        body = _renewed(prepared[turn % len(prepared)], turn)
-        turn += 1
-        started = time.perf_counter()
-        connection.request("POST", address.path, body, headers)
-        answer = connection.getresponse()
-        answer.read()
-        latencies.append(time.perf_counter() - started)
-        if answer.status == 200:
-            done += batch
-        else:
-            failures += 1
-    results.put((done, latencies, failures))
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    results.put(sent)
+
+
+def _send_batches(url: str, headers: dict[str, str], load: Load, prepared: list[bytes], sent: Sent) -> None:
+    address = urlsplit(url)
+    deadline = time.perf_counter() + load.seconds
+    with socket.create_connection((address.hostname, address.port), timeout=60) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for turn, body in enumerate(itertools.cycle(prepared)):
+            renewed = _renewed(body, turn)
+            request = _head(address, headers, len(renewed)) + renewed
+            started = time.perf_counter()
+            if started >= deadline:
+                break
+            connection.sendall(request)
+            status = _read_status(connection)
+            sent.latencies.append(time.perf_counter() - started)
+            if status == 200:
+                sent.statements += load.batch
+            else:
+                sent.failures += 1
+
+
+# http.client would take as much of the machine for a request as some of the servers do.
+def _head(address: SplitResult, headers: dict[str, str], length: int) -> bytes:
+    lines = [f"POST {address.path} HTTP/1.1", f"Host: {address.netloc}", f"Content-Length: {length}"]
+    return "\r\n".join([*lines, *(f"{name}: {value}" for name, value in headers.items()), "", ""]).encode()
+
+
+def _read_status(connection: socket.socket) -> int:
+    """The status of an answer, which is read to its end."""
+    answer = b""
+    while not (found := _END_OF_HEAD.search(answer)) or len(answer) < found.end() + int(found[1]):
+        piece = connection.recv(65536)
+        if not piece:
+            raise ConnectionError(f"The server hung up after {answer!r}")
+        answer += piece
+    return int(answer[9:12])
 
 
 def _renewed(body: bytes, turn: int) -> bytes:
@@ -97,25 +150,28 @@ def _renewed(body: bytes, turn: int) -> bytes:
     )
 
 
-def measure(url: str, headers: dict[str, str], *, seconds: float, clients: int, batch: int) -> dict[str, Any]:
+def measure(url: str, headers: dict[str, str], load: Load) -> dict[str, Any]:
     """The rate and latency of one server."""
     spawn = multiprocessing.get_context("spawn")
     results: Any = spawn.Queue()
-    ready = spawn.Barrier(clients)
-    _warm_up(url, headers, batch)
-    workers = [spawn.Process(target=send, args=(url, headers, seconds, batch, results, ready)) for _ in range(clients)]
+    ready = spawn.Barrier(PROCESSES + 1)
+    _warm_up(url, headers, load.batch)
+    workers = [spawn.Process(target=send, args=(url, headers, load, results, ready)) for _ in range(PROCESSES)]
     for worker in workers:
         worker.start()
-    gathered = [results.get() for _ in workers]
+    ready.wait()
+    started = time.perf_counter()
+    gathered: list[Sent] = [results.get() for _ in workers]
+    seconds = time.perf_counter() - started  # until the last answer is in
     for worker in workers:
         worker.join()
-    latencies = sorted(latency for one in gathered for latency in one[1])
-    statements = sum(one[0] for one in gathered)
+    latencies = sorted(latency for sent in gathered for latency in sent.latencies)
+    statements = sum(sent.statements for sent in gathered)
     return {
         "statements": statements,
         "statements_per_second": round(statements / seconds),
         "requests": len(latencies),
-        "failures": sum(one[2] for one in gathered),
+        "failures": sum(sent.failures for sent in gathered),
         "p50_ms": round(latencies[len(latencies) // 2] * 1000, 1),
         "p99_ms": round(latencies[int(len(latencies) * 0.99)] * 1000, 1),
     }
@@ -127,7 +183,7 @@ def _warm_up(url: str, headers: dict[str, str], batch: int) -> None:
     urllib.request.urlopen(request, timeout=60).close()
 
 
-def bench_schoolhouse(load: dict[str, Any], **store: Any) -> dict[str, Any]:
+def bench_schoolhouse(load: Load, **store: Any) -> dict[str, Any]:
     """Our own server over a new warehouse: embedded, or on the ClickHouse server that `store` names."""
     from schoolhouse.settings import load_settings
     from schoolhouse.warehouse.connection import open_warehouse
@@ -144,19 +200,19 @@ def bench_schoolhouse(load: dict[str, Any], **store: Any) -> dict[str, Any]:
             assert server.stdin is not None
             served = json.loads(server.stdout.readline())
             found = measure(
-                f"http://127.0.0.1:{served['port']}/xAPI/statements", headers("tests", served["secret"]), **load
+                f"http://127.0.0.1:{served['port']}/xAPI/statements", headers("tests", served["secret"]), load
             )
             server.stdin.close()
             server.wait(timeout=60)
         with open_warehouse(load_settings(data_dir=Path(directory), **store), role="reader") as warehouse:
             stored = warehouse.ask("SELECT count() FROM raw_events FINAL", why="bench").value()
-        answered = found["statements"] + load["batch"]  # with the one of the warm-up
+        answered = found["statements"] + load.batch  # with the one of the warm-up
         if stored != answered:
             raise SystemExit(f"{answered} statements were answered with 200, and {stored} are stored")
         return found
 
 
-def bench_ralph(load: dict[str, Any], server: tuple[str, int]) -> dict[str, Any]:
+def bench_ralph(load: Load, server: tuple[str, int]) -> dict[str, Any]:
     """Ralph over the ClickHouse server."""
     from schoolhouse.settings import load_settings
     from schoolhouse.warehouse.connection import open_warehouse
@@ -170,7 +226,7 @@ def bench_ralph(load: dict[str, Any], server: tuple[str, int]) -> dict[str, Any]
         tempfile.TemporaryDirectory() as folder,
         running_ralph(programs, Store(host, port, "ralph"), Path(folder)) as url,
     ):
-        return measure(f"{url}/", headers(USER, PASSWORD), **load)
+        return measure(f"{url}/", headers(USER, PASSWORD), load)
 
 
 def headers(user: str, password: str) -> dict[str, str]:
@@ -205,8 +261,8 @@ def set_up(described: str) -> None:
         migrations.up(warehouse)
 
 
-def main(seconds: float = 10.0, clients: int = 16, batch: int = 100) -> None:
-    load = {"seconds": seconds, "clients": clients, "batch": batch}
+def main(seconds: float = 10.0, clients: int = 128, batch: int = 100) -> None:
+    load = Load(seconds, clients, batch)
     found = {"schoolhouse, embedded": bench_schoolhouse(load)}
     with stand_in() as server:
         store = {"clickhouse_host": server[0], "clickhouse_port": server[1], "clickhouse_database": "xapi"}

@@ -36,6 +36,19 @@ def test_wrong_credentials_do_not_get_in(path):
         assert clients.signed_in(header) is None
 
 
+def test_only_a_secret_that_was_found_right_is_remembered(path):
+    clients = Clients(path)
+    secret = clients.add("lms", "all")
+    right, wrong = _basic("lms", secret), _basic("lms", secret + "x")
+    assert not clients.remembers(right)
+    assert clients.signed_in(right)
+    assert clients.signed_in(wrong) is None
+    assert clients.remembers(right)
+    assert not any(clients.remembers(header) for header in (wrong, "", "Basic !", _basic("other", secret)))
+    Clients(path).remove("lms")
+    assert not clients.remembers(right)
+
+
 def test_the_file_holds_no_secret_and_nobody_else_may_read_it(path):
     secret = Clients(path).add("lms", "all")
     assert secret not in path.read_text()

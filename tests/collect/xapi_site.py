@@ -1,6 +1,6 @@
 """The xAPI resource in an app of its own, served by uvicorn on 127.0.0.1, and a client that speaks HTTP to it.
 
-python -m tests.collect.xapi_site SETTINGS.json     prints the port; serves until standard input closes
+python -m tests.collect.xapi_site SETTINGS.json     serves the whole app until standard input closes; prints the port
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from fastapi import FastAPI
 from schoolhouse.collect.clients import Clients
 from schoolhouse.collect.xapi import Xapi
 from schoolhouse.settings import Settings, load_settings
-from schoolhouse.web.xapi import xapi_router
+from schoolhouse.web.app import create_app
+from schoolhouse.web.xapi import xapi_routes
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def make_app(settings: Settings) -> FastAPI:
         xapi.close()
 
     app = FastAPI(lifespan=lifespan)
-    app.include_router(xapi_router(xapi))
+    app.router.routes[:0] = xapi_routes(xapi)
     return app
 
 
@@ -114,7 +115,7 @@ def serving(settings: Settings, app: FastAPI | None = None) -> Iterator[Site]:
 
 def main() -> None:
     settings = load_settings(**json.loads(Path(sys.argv[1]).read_text()))
-    with serving(settings) as site:
+    with serving(settings, create_app(settings)) as site:
         print(json.dumps({"port": site.port, "secret": site.secret}), flush=True)
         sys.stdin.read()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from schoolhouse.collect.pipeline import pipeline_stats
 from schoolhouse.settings import Settings, load_settings
 from schoolhouse.warehouse import migrations
 from schoolhouse.warehouse.connection import open_warehouse
@@ -26,6 +27,7 @@ PAGES = (
     "/admin/xapi_upload_pipeline/live",
     "/admin/audit",
     "/metrics",
+    "/api/pipeline",
 )
 
 
@@ -120,6 +122,12 @@ def test_metrics_count_requests_by_route_and_name_no_section(flawed: Site) -> No
     assert "schoolhouse_warehouse_answers 1.0" in text
     assert "schoolhouse_pipeline_" in text
     assert "42@torus" not in text
+
+
+def test_the_state_of_the_pipeline_is_told_to_programs(flawed: Site) -> None:
+    found = flawed.get("/api/pipeline").json()
+    assert found == pipeline_stats(flawed.app.state.schoolhouse.settings)
+    assert {"queued", "in_flight", "delivered", "failed_attempts", "oldest_age_seconds"} < found.keys()
 
 
 def test_an_unreachable_warehouse_is_said_plainly(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ class Clients:
         if not name:
             return None
         client = self.all().get(name)
-        proof = hmac.digest(self._key, f"{name}\n{secret}\n{client.hash if client else ''}".encode(), "sha256")
+        proof = self._proof(name, secret, client)
         if client and proof in self._remembered:
             return client
         with self._lock:  # one at a time: guessing must not take all processors
@@ -74,6 +74,14 @@ class Clients:
             self._remembered.clear()
         self._remembered.add(proof)
         return client
+
+    def remembers(self, authorization: str) -> bool:
+        """Whether these credentials were right before, so that `signed_in` needs no time for them."""
+        name, secret = _credentials(authorization)
+        return bool(name) and self._proof(name, secret, self.all().get(name)) in self._remembered
+
+    def _proof(self, name: str, secret: str, client: Client | None) -> bytes:
+        return hmac.digest(self._key, f"{name}\n{secret}\n{client.hash if client else ''}".encode(), "sha256")
 
     def all(self) -> dict[str, Client]:
         """The clients by name.

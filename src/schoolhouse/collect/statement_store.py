@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from schoolhouse.collect.equality import say_the_same
@@ -38,16 +38,15 @@ from schoolhouse.warehouse.statements import statement as sql
 SOURCE: Final = "xAPI"
 
 _SQL: Final = "schoolhouse.collect.sql"
-_GROUP_LIMIT: Final = 64  # requests in one insert
-_IDS_LIMIT: Final = 2000  # ids in one look-up
+_GROUP_BYTES: Final = 32 * 1024 * 1024  # of statements in one insert
+_IDS_LIMIT: Final = 3500  # ids in one look-up: a server takes 128 KiB in a bound value
 _LOAD_SECONDS: Final = 60.0  # how long inserts are accounted for as one load
 _WHY: Final = "xAPI"
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Incoming:
+class Incoming(NamedTuple):
     """A statement that was sent: its line, and what it lacks."""
 
     line: bytes
@@ -65,6 +64,11 @@ class Request:
 
     statements: tuple[Incoming, ...]
     authority: bytes
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of its statements."""
+        return sum(len(one.line) for one in self.statements)
 
 
 def receive(raw: bytes, statement: Statement, *, given_id: str = "", max_bytes: int) -> Incoming:
@@ -102,7 +106,9 @@ class StatementStore:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._commits: GroupCommit[Request, None] = GroupCommit(self._commit, limit=_GROUP_LIMIT)
+        self._commits: GroupCommit[Request, None] = GroupCommit(
+            self._commit, limit=_GROUP_BYTES, weigh=lambda request: request.size_bytes
+        )
         self._opened = ExitStack()
         self._writer: Warehouse | None = None
         self._keeper: threading.Thread | None = None
@@ -209,10 +215,10 @@ def known_statements(warehouse: Warehouse, ids: list[UUID]) -> dict[UUID, bytes]
     """The statements that are stored under some of these ids."""
     known: dict[UUID, bytes] = {}
     for start in range(0, len(ids), _IDS_LIMIT):
-        asked = {"ids": [str(one) for one in ids[start : start + _IDS_LIMIT]]}
+        asked = {"ids": ",".join(map(str, ids[start : start + _IDS_LIMIT]))}
         taken = warehouse.ask(sql("list_known_ids", _SQL), asked, why=_WHY).rows
         if taken:
-            asked = {"ids": [str(row[0]) for row in taken]}
+            asked = {"ids": ",".join(str(row[0]) for row in taken)}
             rows = warehouse.ask(sql("find_stored_statements", _SQL), asked, why=_WHY).rows
             known |= {identifier: text.encode() for identifier, text in rows}
     return known

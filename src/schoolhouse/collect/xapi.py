@@ -8,6 +8,7 @@ activities, and the document resources; they are refused as NotSupported (501), 
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +21,7 @@ from schoolhouse.collect.patterns import UUID as UUID_PATTERN
 from schoolhouse.collect.splicing import authority_json
 from schoolhouse.collect.statement_reader import Filters, Found, Page, StatementReader
 from schoolhouse.collect.statement_spool import StatementSpool
-from schoolhouse.collect.statement_store import Request, StatementStore, check_ids, receive
+from schoolhouse.collect.statement_store import Incoming, Request, StatementStore, check_ids, receive
 from schoolhouse.collect.validation import VOIDED, Actor, Statement, read_actor, read_body
 from schoolhouse.errors import AccessRefused, BodyTooLarge, InvalidStatement, NotSignedIn, NotSupported, UsageError
 from schoolhouse.settings import Settings
@@ -57,6 +58,9 @@ class Xapi:
         is_direct = settings.etl_mode == "direct"
         self._store: StatementStore | StatementSpool = (StatementStore if is_direct else StatementSpool)(settings)
         self._reader = StatementReader(settings)
+        # Bodies are read one at a time: side by side they would only take the interpreter from each other, and from the
+        # insert that is under way.
+        self._reading = threading.Lock()
 
     def close(self) -> None:
         """Close the warehouse."""
@@ -77,32 +81,43 @@ class Xapi:
             raise AccessRefused(f"The client {client.name} may not {right} statements.")
         return client
 
+    def is_known(self, authorization: str) -> bool:
+        """Whether `signed_in` will answer at once, without hashing a secret."""
+        return self.clients.remembers(authorization)
+
     def consistent_through(self) -> datetime:
         """The time up to which everything stored can be found."""
         return self._store.consistent_through()
 
     def post(self, body: bytes, client: Client) -> list[str]:
         """Store the statements of a body; their ids in order."""
-        raws, statements = self._read(body)
-        return self._add(raws, statements, client, given_id="")
+        with self._reading:
+            raws, statements = self._read(body)
+            received = self._received(raws, statements, given_id="")
+        self._add(received, client)
+        return [
+            statement.id if isinstance(statement.id, str) else str(one.id)
+            for statement, one in zip(statements, received, strict=True)
+        ]
 
     def put(self, statement_id: str, body: bytes, client: Client) -> None:
         """Store one statement under this id."""
         _check_uuid("statementId", statement_id)
-        raws, statements = self._read(body)
+        with self._reading:
+            raws, statements = self._read(body)
         if body.lstrip().startswith(b"["):
             raise InvalidStatement("PUT takes one statement, not a list.")
         own_id = statements[0].id
         if isinstance(own_id, str) and own_id.lower() != statement_id.lower():
             raise InvalidStatement("The `id` of the statement is not the `statementId` of the request.")
-        self._add(raws, statements, client, given_id=statement_id)
+        self._add(self._received(raws, statements, given_id=statement_id), client)
 
     def _read(self, body: bytes) -> tuple[list[bytes], list[Statement]]:
         """The statements of a body, validated as they came; with pseudonyms for actors where that was chosen."""
         raws, statements = read_body(body)
         return read_body(self._pseudonyms.text(body)) if self._pseudonyms else (raws, statements)
 
-    def _add(self, raws: list[bytes], statements: list[Statement], client: Client, *, given_id: str) -> list[str]:
+    def _received(self, raws: list[bytes], statements: list[Statement], *, given_id: str) -> tuple[Incoming, ...]:
         for statement in statements:
             _check_supported(statement)
         limit = self.settings.max_line_bytes
@@ -111,12 +126,11 @@ class Xapi:
             for raw, statement in zip(raws, statements, strict=True)
         )
         check_ids(received)
+        return received
+
+    def _add(self, received: tuple[Incoming, ...], client: Client) -> None:
         if received:
             self._store.add(Request(received, authority_json(self.settings.xapi_home_page, client.name)))
-        return [
-            statement.id if isinstance(statement.id, str) else str(one.id)
-            for statement, one in zip(statements, received, strict=True)
-        ]
 
     def understand(self, parameters: Mapping[str, str]) -> Question:
         """What the query parameters of a GET ask.

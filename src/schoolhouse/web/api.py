@@ -26,10 +26,11 @@ from schoolhouse.analytics.sections import (
     find_section,
     page_of,
 )
+from schoolhouse.collect.pipeline import pipeline_stats
 from schoolhouse.errors import AccessRefused
 from schoolhouse.warehouse.connection import open_warehouse
 from schoolhouse.warehouse.migrations import require_current
-from schoolhouse.web.access import SectionViewer, SignedIn, ViewedSection, visible_sections
+from schoolhouse.web.access import Admin, SectionViewer, SignedIn, ViewedSection, visible_sections
 from schoolhouse.web.failures import ErrorBody
 from schoolhouse.web.state import AppState, state_of
 
@@ -171,6 +172,12 @@ def list_sections(request: Request, query: Annotated[SectionsQuery, Query()], pe
 def read_overview(request: Request, person: SectionViewer, section: ViewedSection) -> OverviewBody:
     """One section: counts, and events by type over time."""
     return OverviewBody.model_validate(section_overview(state_of(request).readers, section, who=person.name))
+
+
+@router.get("/api/pipeline")
+def read_pipeline(request: Request, _: Admin) -> dict[str, Any]:
+    """The upload pipeline: what waits, what was delivered, what failed, and how fast. For admins."""
+    return pipeline_stats(state_of(request).settings)
 
 
 @router.post(

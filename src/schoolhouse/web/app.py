@@ -34,7 +34,7 @@ from schoolhouse.web import (
 )
 from schoolhouse.web.frame import Frame
 from schoolhouse.web.state import AppDatabase, AppState
-from schoolhouse.web.xapi import xapi_router
+from schoolhouse.web.xapi import xapi_routes
 
 
 def create_app(settings: Settings, *, operator_token: str = "") -> FastAPI:
@@ -75,6 +75,7 @@ def create_app(settings: Settings, *, operator_token: str = "") -> FastAPI:
     app.state.schoolhouse = state
     app.state.metrics = metrics.Metrics(settings)
     failures.install(app)
+    app.router.routes[:0] = xapi_routes(statements)
     app.include_router(api.router)
     app.include_router(charts_api.router)
     app.include_router(operator_api.router)
@@ -90,7 +91,6 @@ def create_app(settings: Settings, *, operator_token: str = "") -> FastAPI:
     app.include_router(lake_pages.router)
     app.include_router(metrics.router)
     app.include_router(assets.router)
-    app.include_router(xapi_router(statements))
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     app.add_middleware(metrics.Measured, metrics=app.state.metrics)
     app.add_middleware(Frame, listens_on=settings.web_host, public_url=settings.public_url)

@@ -1,7 +1,10 @@
 """The xAPI resource over HTTP: `/xAPI/statements` and `/xAPI/about`.
 
     xapi = Xapi(settings)                    # opens the warehouse with the first request; close it with the app
-    app.include_router(xapi_router(xapi))
+    app.router.routes[:0] = xapi_routes(xapi)
+
+They are plain routes of Starlette and stand first: FastAPI's own, with their models and dependencies, would cost a
+request of a hundred statements as much again as reading it does.
 
 Every answer, errors too, carries `X-Experience-API-Version`; every answer about statements carries
 `X-Experience-API-Consistent-Through`. Errors have the one shape of this app. Other resources of xAPI answer 501.
@@ -13,15 +16,16 @@ import json
 import logging
 from collections.abc import Awaitable, Callable
 from email.utils import format_datetime
-from typing import Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
-from fastapi import APIRouter
+from anyio import CapacityLimiter, to_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
-from schoolhouse.collect.clients import Client
+from schoolhouse.collect.clients import Client, Right
 from schoolhouse.collect.splicing import format_time
 from schoolhouse.collect.xapi import VERSION, Question, Xapi
 from schoolhouse.errors import InputError, NotFound, NotSupported, SchoolhouseError, UsageError
@@ -32,32 +36,33 @@ _NOT_BUILT: Final = frozenset(
     {"activities", "activities/state", "activities/profile", "agents", "agents/profile"},
 )
 _JSON: Final = "application/json"
+# Requests that may wait for a commit at the same time, each in a thread: the more wait, the more share one insert.
+_WRITERS: Final = 256
 
 log = logging.getLogger(__name__)
 
+Answer = TypeVar("Answer")
 
-def xapi_router(xapi: Xapi, prefix: str = "/xAPI") -> APIRouter:
+
+def xapi_routes(xapi: Xapi, prefix: str = "/xAPI") -> list[Route]:
     """The routes of the xAPI resource, below `prefix`."""
-    router = APIRouter(prefix=prefix, include_in_schema=False)  # xAPI itself is the description
     statements = _Statements(xapi)
-
-    async def answer_statements(request: Request) -> Response:
-        return await statements.answer(request)
 
     async def answer_about(request: Request) -> Response:
         body = json.dumps({"version": [VERSION]})
         return Response("" if request.method == "HEAD" else body, media_type=_JSON, headers=_version_header())
 
-    async def answer_others(request: Request, resource: str) -> Response:
+    async def answer_others(request: Request) -> Response:
+        resource = request.path_params["resource"]
         if resource.strip("/") in _NOT_BUILT:
             return _refusal(NotSupported(f"The resource {resource} is not supported yet."))
         return _refusal(NotFound(f"xAPI has no resource {resource}."))
 
-    for path in _STATEMENTS:
-        router.add_api_route(path, answer_statements, methods=list(_METHODS))
-    router.add_api_route("/about", answer_about, methods=["GET", "HEAD"])
-    router.add_api_route("/{resource:path}", answer_others, methods=list(_METHODS))
-    return router
+    return [
+        *(Route(f"{prefix}{path}", statements.answer, methods=_METHODS) for path in _STATEMENTS),
+        Route(f"{prefix}/about", answer_about, methods=["GET", "HEAD"]),
+        Route(f"{prefix}/{{resource:path}}", answer_others, methods=_METHODS),
+    ]
 
 
 class _Statements:
@@ -65,6 +70,7 @@ class _Statements:
 
     def __init__(self, xapi: Xapi) -> None:
         self._xapi = xapi
+        self._writers = CapacityLimiter(_WRITERS)
         self._answers: dict[str, Callable[[Request], Awaitable[Response]]] = {
             "GET": self._get,
             "HEAD": self._get,
@@ -95,7 +101,7 @@ class _Statements:
         if request.query_params:
             raise UsageError(f"POST takes no parameter `{min(request.query_params)}`.")
         body = await self._body(request)
-        ids = await run_in_threadpool(self._xapi.post, body, client)
+        ids = await self._write(self._xapi.post, body, client)
         return Response(json.dumps(ids), media_type=_JSON)
 
     async def _put(self, request: Request) -> Response:
@@ -103,7 +109,7 @@ class _Statements:
         if set(request.query_params) != {"statementId"}:
             raise UsageError("PUT takes the parameter `statementId`, and no other.")
         body = await self._body(request)
-        await run_in_threadpool(self._xapi.put, request.query_params["statementId"], body, client)
+        await self._write(self._xapi.put, request.query_params["statementId"], body, client)
         return Response(status_code=204)
 
     async def _get(self, request: Request) -> Response:
@@ -140,9 +146,15 @@ class _Statements:
         body = b'{"statements":[' + b",".join(page.statements) + b'],"more":' + json.dumps(more).encode() + b"}"
         return Response(body, media_type=_JSON)
 
-    async def _signed_in(self, request: Request, right: str) -> Client:
+    async def _signed_in(self, request: Request, right: Right) -> Client:
         header = request.headers.get("authorization", "")
-        return await run_in_threadpool(self._xapi.signed_in, header, "write" if right == "write" else "read")
+        if self._xapi.is_known(header):
+            return self._xapi.signed_in(header, right)
+        return await run_in_threadpool(self._xapi.signed_in, header, right)
+
+    async def _write(self, act: Callable[..., Answer], *arguments: Any) -> Answer:
+        """Do it in a thread that may wait for a commit; readers have others."""
+        return await to_thread.run_sync(act, *arguments, limiter=self._writers)
 
     async def _body(self, request: Request) -> bytes:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
