@@ -14,6 +14,7 @@ from schoolhouse.simulate import Imperfections, Plan, campus_plan
 from schoolhouse.simulate.campus import chunks_of
 from schoolhouse.simulate.chunks import make_chunk
 from schoolhouse.simulate.truth import Truth
+from schoolhouse.simulate.truth_file import truth_json
 
 FLAWS = Imperfections(duplicates=0.02, late=0.02, skewed_clocks=0.1, malformed=0.02, missing_fields=0.02)
 
@@ -28,8 +29,13 @@ def text_of(plan: Plan) -> tuple[bytes, dict[str, Any]]:
     for chunk in chunks_of(plan):
         made = make_chunk(plan, chunk)
         truth.add(chunk, made.tally)
-        text += bytes(made.text)
-    return text, json.loads(json.dumps(truth.as_dict()))
+        text += b"".join(made.blocks())
+    return text, told(truth)
+
+
+def told(truth: Truth) -> dict[str, Any]:
+    """What `truth.json` says."""
+    return dict(json.loads(b"".join(truth_json(truth))))
 
 
 def statements_of(plan: Plan) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from schoolhouse.collect.validation import read_statement
 from schoolhouse.errors import UsageError
 from schoolhouse.simulate import Rates
 from tests.simulate.lines import (
@@ -73,8 +74,10 @@ def _check(statement: dict[str, Any]) -> None:
 
 
 def test_every_statement_is_valid_xapi(dialect: str) -> None:
-    statements = statements_of(small_plan(dialect))
-    for statement in statements:
+    lines = text_of(small_plan(dialect))[0].splitlines()
+    statements = list(map(json.loads, lines))
+    for line, statement in zip(lines, statements, strict=True):
+        read_statement(line)  # as the xAPI door reads it, by Schoolhouse's own strict rules
         _check(statement)
     assert len({json.dumps(one, sort_keys=True) for one in statements}) == len(statements)
 

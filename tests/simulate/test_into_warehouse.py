@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +11,7 @@ from schoolhouse.simulate import Plan
 from schoolhouse.simulate.into_warehouse import load_statements
 from schoolhouse.warehouse.connection import Warehouse
 from schoolhouse.warehouse.loads import LoadSummary
-from tests.simulate.lines import FLAWS, small_plan
+from tests.simulate.lines import FLAWS, small_plan, told
 
 pytestmark = [
     pytest.mark.xdist_group("simulated warehouse"),
@@ -87,7 +86,7 @@ def by_key(rows: list[dict[str, Any]], width: int) -> dict[tuple[Any, ...], tupl
 def test_the_warehouse_answers_what_the_truth_says(tables: Warehouse, dialect: str) -> None:
     plan = small_plan(dialect, flaws=replace(FLAWS, too_long=0.0005), statements=20_000)
     summary, truth = load_statements(tables, plan)
-    check(tables, plan, summary, json.loads(json.dumps(truth.as_dict())))
+    check(tables, plan, summary, told(truth))
 
 
 @pytest.mark.slow
@@ -95,7 +94,7 @@ def test_a_million_statements_answer_what_the_truth_says(tables: Warehouse, dial
     plan = small_plan(dialect, flaws=FLAWS, sections=24, learners=2_000, statements=1_000_000)
     summary, truth = load_statements(tables, plan)
     assert truth.statements == 1_000_000
-    check(tables, plan, summary, json.loads(json.dumps(truth.as_dict())))
+    check(tables, plan, summary, told(truth))
 
 
 def test_loading_a_run_again_adds_nothing(tables: Warehouse, dialect: str) -> None:

@@ -116,12 +116,7 @@ def _estimated(plan: Any, out: str, form: Any) -> dict[str, Any]:
 
 def _written(plan: Any, out: str, form: Any, *, size: int, **options: Any) -> dict[str, Any]:
     """Write a file in a form, or bundles, or load the warehouse."""
-    from schoolhouse.simulate import write_statements
     from schoolhouse.simulate.campus import chunks_of
-    from schoolhouse.simulate.into_warehouse import load_with_truth
-    from schoolhouse.simulate.to_bundles import write_bundles
-    from schoolhouse.warehouse import migrations
-    from schoolhouse.warehouse.connection import open_warehouse
 
     total = sum(chunk.statements for chunk in chunks_of(plan))
     with console.progress() as bar:
@@ -132,13 +127,15 @@ def _written(plan: Any, out: str, form: Any, *, size: int, **options: Any) -> di
             bar.update(task, completed=lines, note=f"{lines / elapsed:,.0f}/s {console.size(size_bytes)}")
 
         if form == "bundles":
+            from schoolhouse.simulate.to_bundles import write_bundles
+
             done = write_bundles(plan, out, size=size, on_progress=advance, **options)
-        elif form != "warehouse":
-            done = write_statements(plan, out, form, on_progress=advance, **options)
+        elif form == "warehouse":
+            done = _loaded(plan, out, on_progress=advance, **options)
         else:
-            with open_warehouse(console.settings(), who="simulate statements") as warehouse:
-                migrations.require_current(warehouse)
-                done = load_with_truth(warehouse, plan, out, on_progress=advance, **options)
+            from schoolhouse.simulate import write_statements
+
+            done = write_statements(plan, out, form, on_progress=advance, **options)
     return {
         "written": done.out,
         "truth": done.truth,
@@ -148,6 +145,16 @@ def _written(plan: Any, out: str, form: Any, *, size: int, **options: Any) -> di
         "seconds": round(done.seconds, 2),
         "statements_per_second": round(done.statements / max(done.seconds, 1e-9)),
     }
+
+
+def _loaded(plan: Any, out: str, **options: Any) -> Any:
+    from schoolhouse.simulate.into_warehouse import load_with_truth
+    from schoolhouse.warehouse import migrations
+    from schoolhouse.warehouse.connection import open_warehouse
+
+    with open_warehouse(console.settings(), who="simulate statements") as warehouse:
+        migrations.require_current(warehouse)
+        return load_with_truth(warehouse, plan, out, **options)
 
 
 def _report(facts: dict[str, Any], as_json: bool) -> None:

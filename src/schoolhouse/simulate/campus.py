@@ -220,13 +220,19 @@ def enrolled(plan: Plan, section: Section) -> Ints:
     """The learners of a section, each once. Together the sections reach every learner, if there are places for all."""
     places = np.arange(section.first_place, section.first_place + section.learners)
     turns = range(int(places[0]) // plan.learners, int(places[-1]) // plan.learners + 1)
-    rounds = np.concatenate([stream(plan, "enrolment", turn).permutation(plan.learners) for turn in turns])
+    rounds = np.concatenate([_round(plan, turn) for turn in turns])
     chosen = np.unique(rounds[places - turns[0] * plan.learners])
     if len(chosen) < section.learners:
         others = np.setdiff1d(np.arange(plan.learners), chosen, assume_unique=True)
         more = stream(plan, "enrolment more", section.index).permutation(others)[: section.learners - len(chosen)]
         chosen = np.concatenate([chosen, more])
     return np.asarray(stream(plan, "enrolment order", section.index).permutation(chosen), dtype=np.int64)
+
+
+@lru_cache(maxsize=2)
+def _round(plan: Plan, turn: int) -> Ints:
+    """All learners once, in random order."""
+    return stream(plan, "enrolment", turn).permutation(plan.learners)
 
 
 TITLES = (

@@ -7,7 +7,8 @@ Nothing here depends on which process makes the chunk, so any number of workers 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from types import ModuleType
 from typing import Final, Literal
@@ -29,30 +30,50 @@ DIALECTS: Final[dict[str, ModuleType]] = {"torus": torus, "openedx": openedx}
 Layout = Literal["jsonl", "csv", "plain"]
 _MARGIN: Final = 1.05  # visits made above the estimate, so that one round usually does
 _TRIAL_STATEMENTS_PER_VISIT: Final = 8
+_TRIAL_LEARNERS: Final = 12
 _MAX_ROUNDS: Final = 12
 _LEAST_VISIT_SECONDS: Final = 20  # a mean visit takes some minutes
 
 
 @dataclass(frozen=True)
 class Lines:
-    """The lines of a chunk in the order of the file, each with its row id and its time (µs since 1970)."""
+    """The lines of a chunk in the order of the file, each with its row id and its time (µs since 1970).
 
-    lines: pa.BinaryArray
+    They stay rows of pieces until someone asks for their text.
+    """
+
+    lexicon: Lexicon
+    numbers: NDArray[np.int32]
     row_ids: Bytes  # empty for `jsonl`, which has no columns
     at_micros: Ints
     tally: Tally
     event_types: tuple[str, ...]
     event_type: NDArray[np.int16]  # which of them each line tells of, or told before it was broken
 
+    def blocks(self) -> Iterator[pa.Buffer]:
+        """The text of all lines, about a megabyte at a time."""
+        for block in self.lexicon.blocks(self.numbers):
+            yield block.buffers()[2]
+
     @property
-    def text(self) -> pa.Buffer:
-        """All lines joined."""
-        return self.lines.buffers()[2]
+    def lines(self) -> pa.BinaryArray:
+        """Every line."""
+        return self.lexicon.joined(self.numbers)
+
+    def __len__(self) -> int:
+        return len(self.numbers)
 
 
 def happenings(plan: Plan, chunk: Chunk) -> tuple[Story, list[Batch]]:
     """What happens in a chunk, statement by statement, before it becomes lines: for truths about any chart."""
     return _of_size(plan, chunk, stream(plan, "chunk", chunk.index))
+
+
+def tally_chunk(plan: Plan, chunk: Chunk) -> Tally:
+    """The truth about a chunk, without its lines."""
+    random = stream(plan, "chunk", chunk.index)
+    story, batches = _of_size(plan, chunk, random)
+    return count_chunk(plan, story, batches, flaw_rows(plan.flaws, sum(map(len, batches)), random))
 
 
 def make_chunk(plan: Plan, chunk: Chunk, layout: Layout = "jsonl") -> Lines:
@@ -62,14 +83,15 @@ def make_chunk(plan: Plan, chunk: Chunk, layout: Layout = "jsonl") -> Lines:
     """
     random = stream(plan, "chunk", chunk.index)
     story, batches = _of_size(plan, chunk, random)
-    flawed = flaw_rows(plan.flaws, sum(len(batch) for batch in batches), random)
+    flawed = flaw_rows(plan.flaws, sum(map(len, batches)), random)
     tally = count_chunk(plan, story, batches, flawed)
     lexicon = Lexicon(quoted=layout == "csv")
     statements = _Statements(plan, story, batches, random)
     numbers = statements.numbers(lexicon, layout)[flawed.source]
     _break_lines(numbers, flawed, lexicon, statements.margins(layout))
     return Lines(
-        lines=lexicon.joined(numbers),
+        lexicon=lexicon,
+        numbers=numbers,
         row_ids=np.zeros((0, 36), np.uint8) if layout == "jsonl" else statements.ids[flawed.source],
         at_micros=statements.at_micros[flawed.source],
         tally=tally,
@@ -114,8 +136,10 @@ def _told(plan: Plan, chunk: Chunk, visits: int, random: np.random.Generator) ->
 
 @lru_cache(maxsize=64)
 def _statements_per_visit(plan: Plan, course_number: int) -> float:
-    """A trial with the first chunk of the course, at its size: later visits to a page make fewer statements."""
-    chunk = next(one for one in chunks_of(plan) if one.section.course_number == course_number)
+    """A trial with some learners of the course's first chunk, who do as much as there: later visits make fewer."""
+    first = next(one for one in chunks_of(plan) if one.section.course_number == course_number)
+    some = min(first.last - first.first, max(_TRIAL_LEARNERS, (first.last - first.first) // 4))
+    chunk = replace(first, last=first.first + some, statements=first.statements * some // (first.last - first.first))
     visits = chunk.statements // _TRIAL_STATEMENTS_PER_VISIT + 20
     _, batches = _told(plan, chunk, visits, stream(plan, "trial", course_number))
     return max(1.0, sum(int((batch.visit >= 0).sum()) for batch in batches) / visits)

@@ -1,19 +1,23 @@
-"""A run straight into our own warehouse, as one load, without a file in between."""
+"""A run straight into our own warehouse, as one load."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO, Final
 
 from schoolhouse.simulate.campus import Plan
 from schoolhouse.simulate.resuming import Journey
 from schoolhouse.simulate.truth import Truth
-from schoolhouse.simulate.writing import Progress, Written, parts_of, targets, write_truth
+from schoolhouse.simulate.writing import Part, Progress, Written, parts_of, targets, write_truth
 from schoolhouse.warehouse.connection import Warehouse
-from schoolhouse.warehouse.loads import LoadSummary, start_load
+from schoolhouse.warehouse.loads import Load, LoadSummary, can_read_itself, start_load
 
-SOURCE = "simulated campus"
-BLOCK_BYTES = 16_000_000
+SOURCE: Final = "simulated campus"
+BLOCK_BYTES: Final = 16_000_000  # of what is sent from memory
+FILE_BYTES: Final = 256_000_000  # of what the engine reads at once: planning an insert takes a tenth of a second
 
 
 def load_statements(
@@ -28,16 +32,59 @@ def _loaded(
     warehouse: Warehouse, plan: Plan, journey: Journey, *, workers: int, on_progress: Progress | None
 ) -> LoadSummary:
     with start_load(warehouse, route="direct", source=SOURCE) as load:
-        for part in parts_of(plan, "jsonl", workers=workers, skip=journey.chunks):
-            lines = 0
-            for block in slices(part.data):
-                lines += load.add_lines(block, source_file=SOURCE, first_line=journey.lines + lines + 1)
-            journey.truth.add(part.chunk, part.tally)
-            if journey.advance(lines, len(part.data)):
-                journey.save()
-            if on_progress:
-                on_progress(journey.lines, journey.size_bytes)
+        parts = _counted(parts_of(plan, "jsonl", workers=workers, skip=journey.chunks), journey)
+        with NamedTemporaryFile(prefix="schoolhouse-campus-", suffix=".jsonl") as file:
+            is_read = can_read_itself(warehouse, Path(file.name))
+            stored = _read(load, parts, file, journey.lines) if is_read else _sent(load, parts, journey.lines)
+            for lines, size_bytes in stored:
+                if journey.advance(lines, size_bytes):
+                    journey.save()
+                if on_progress:
+                    on_progress(journey.lines, journey.size_bytes)
     return load.summary
+
+
+def _counted(parts: Iterator[Part], journey: Journey) -> Iterator[Part]:
+    """The parts that are not stored yet; the truth takes in all."""
+    done = journey.chunks
+    for part in parts:
+        journey.truth.add(part.chunk, part.tally)
+        if part.chunk.index >= done:
+            yield part
+
+
+def _read(load: Load, parts: Iterator[Part], file: IO[bytes], lines: int) -> Iterator[tuple[int, int]]:
+    """Bring parts in by a file that the embedded engine reads itself, at half the cost of sending them.
+
+    `lines` stand before them. Gives the lines and bytes of each part when it is stored.
+    """
+    waiting: list[tuple[int, int]] = []
+
+    def take_in() -> None:
+        file.flush()
+        load.add_file(Path(file.name), source_file=SOURCE, first_line=lines + 1)
+        file.seek(0)
+        file.truncate()
+
+    for part in parts:
+        file.write(part.data)
+        waiting.append((part.lines, len(part.data)))
+        if file.tell() >= FILE_BYTES:
+            take_in()
+            lines += sum(count for count, _ in waiting)
+            yield from waiting
+            waiting.clear()
+    if waiting:
+        take_in()
+        yield from waiting
+
+
+def _sent(load: Load, parts: Iterator[Part], lines: int) -> Iterator[tuple[int, int]]:
+    """The same from memory, for a server and where actors are replaced on the way in."""
+    for part in parts:
+        for block in slices(part.data):
+            lines += load.add_lines(block, source_file=SOURCE, first_line=lines + 1)
+        yield part.lines, len(part.data)
 
 
 def slices(lines: bytes) -> Iterator[bytes]:

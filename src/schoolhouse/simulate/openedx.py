@@ -50,6 +50,7 @@ _VERBS: Final = {
     "terminated": f"{ADL}verbs/terminated",
     "interacted": f"{ADL}verbs/interacted",
 }
+_RESOURCE: Final = f"{TINCAN}activitytype/resource"
 __all__ = ["batches", "tables", "templates"]
 MODES: Final = ("audit", "verified", "honor")
 DURATIONS: Final = tuple(f"PT{n // 60:02d}M{n % 60:02d}S".encode() for n in range(1_300))
@@ -80,114 +81,139 @@ def learner_ids(plan: Plan, learners: list[int]) -> list[str]:
 
 def templates(plan: Plan, story: Story) -> dict[str, dict[str, Any]]:
     """The statement of each kind, with holes, for the course run of the chunk."""
-    host, course = plan.host, story.course
-    key = course_key(course, story.chunk.section)
-    address = f"{host}/course/{key}"
-    version = {f"{W3ID}openedx/extension/transformer-version": "event-routing-backends@9.3.5"}
-    session = {f"{W3ID}openedx/extensions/session-id": text("session")}
-    parent = {
-        "id": address,
-        "objectType": "Activity",
-        "definition": {"name": {"en-US": course.title}, "type": f"{ADL}activities/course"},
+    run = _Run(plan.host, story.course, story.chunk.section)
+    return {
+        **_enrolling(run),
+        **_grading(run),
+        **_navigating(run),
+        **_practising(run),
+        **_posting(run),
+        **_watching(run),
     }
-    within: dict[str, Any] = {"contextActivities": {"parent": [parent]}, "extensions": version | session}
-    unseen = {"contextActivities": {"parent": [parent]}, "extensions": version}
 
-    def statement(verb: str, what: dict[str, Any], context: dict[str, Any], **more: Any) -> dict[str, Any]:
-        return {
-            "id": text("id"),
-            "actor": bare("actor"),
-            "context": context,
-            "object": {"objectType": "Activity"} | what,
-            **more,
-            "timestamp": text("timestamp"),
-            "verb": {"display": {"en": verb}, "id": _VERBS[verb]},
-            "version": "1.0.3",
+
+class _Run:
+    """What the statements of a course run have in common."""
+
+    def __init__(self, host: str, course: Course, section: Section) -> None:
+        self.host = host
+        definition = {"name": {"en": course.title}, "type": f"{ADL}activities/course"}
+        self.course: dict[str, Any] = {
+            "definition": definition,
+            "id": f"{host}/course/{course_key(course, section)}",
         }
+        self._parent = {
+            "id": self.course["id"],
+            "objectType": "Activity",
+            "definition": {"name": {"en-US": course.title}, "type": f"{ADL}activities/course"},
+        }
+        self.version = {f"{W3ID}openedx/extension/transformer-version": "event-routing-backends@9.3.5"}
+        self.session = {f"{W3ID}openedx/extensions/session-id": text("session")}
 
-    def block(hole: str, kind: str, tail: str = "", **definition: Any) -> dict[str, Any]:
-        return {"definition": {**definition, "type": kind}, "id": f"{host}/xblock/{text(hole)}{tail}"}
+    def within(
+        self, extensions: dict[str, Any] | None = None, *, grouping: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """The context of what a learner does in the course."""
+        activities = {"parent": [self._parent]} | ({"grouping": [grouping]} if grouping else {})
+        return {"contextActivities": activities, "extensions": self.version | self.session | (extensions or {})}
 
-    whole: dict[str, Any] = {
-        "definition": {"name": {"en": course.title}, "type": f"{ADL}activities/course"},
-        "id": address,
+    def unseen(self) -> dict[str, Any]:
+        """The context of what the platform works out by itself, outside any session."""
+        return {"contextActivities": {"parent": [self._parent]}, "extensions": self.version}
+
+    def block(self, hole: str, kind: str, tail: str = "", **definition: Any) -> dict[str, Any]:
+        """A block of the course as an object."""
+        return {"definition": {**definition, "type": kind}, "id": f"{self.host}/xblock/{text(hole)}{tail}"}
+
+
+def _statement(verb: str, what: dict[str, Any], context: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {
+        "id": text("id"),
+        "actor": bare("actor"),
+        "context": context,
+        "object": {"objectType": "Activity"} | what,
+        **more,
+        "timestamp": text("timestamp"),
+        "verb": {"display": {"en": verb}, "id": _VERBS[verb]},
+        "version": "1.0.3",
     }
-    track = {"definition": whole["definition"] | {"extensions": {f"{W3ID}acrossx/extensions/type": text("mode")}}}
-    interaction = f"{ADL}activities/cmi.interaction"
-    resource, thread = f"{TINCAN}activitytype/resource", f"{TINCAN}activitytype/discussion"
+
+
+def _enrolling(run: _Run) -> dict[str, dict[str, Any]]:
+    mode = {"extensions": {f"{W3ID}acrossx/extensions/type": text("mode")}}
+    track = run.course | {"definition": run.course["definition"] | mode}
+    context = {"extensions": run.version | run.session}
+    return {verb: _statement(verb, track, context) for verb in ("registered", "unregistered")}
+
+
+def _grading(run: _Run) -> dict[str, dict[str, Any]]:
+    grade = {
+        "score": bare("score"),
+        "extensions": {"http://www.tincanapi.co.uk/activitytypes/grade_classification": text("classification")},
+    }
+    outcome = {"score": bare("score"), "success": bare("success")}
+    return {
+        "course_passed": _statement("passed", run.course, {"extensions": run.version}),
+        "course_grade": _statement("earned", run.course, run.unseen(), result=grade),
+        "subsection_grade": _statement("earned", run.block("sequential", _RESOURCE), run.unseen(), result=outcome),
+    }
+
+
+def _navigating(run: _Run) -> dict[str, dict[str, Any]]:
+    items = {f"{W3ID}acrossx/extensions/total-items": bare("siblings")}
+    start = f"{TINCAN}extension/starting-position"
+
+    def navigated(ending: str) -> dict[str, Any]:
+        moves = {f"{TINCAN}extension/ending-point": ending, start: bare("position")}
+        return _statement("navigated", run.block("sequential", _RESOURCE, extensions=items), run.within(moves))
+
+    link = {"definition": {"type": f"{ADL}activities/link"}, "id": f"https://reading.example/{text('vertical_hash')}"}
+    progress = {"completion": True, "extensions": {f"{W3ID}cmi5/result/extensions/progress": 100.0}}
+    return {
+        "navigated_next": navigated("next unit"),
+        "navigated_previous": navigated("previous unit"),
+        "tab_selected": navigated(text("position")),
+        "link_clicked": _statement("navigated", link, run.within()),
+        "block_completed": _statement("progressed", run.block("vertical", _RESOURCE), run.within(), result=progress),
+    }
+
+
+def _practising(run: _Run) -> dict[str, dict[str, Any]]:
+    interaction, within = f"{ADL}activities/cmi.interaction", run.within()
     question: dict[str, Any] = {
         "extensions": {f"{TINCAN}extension/attempt-id": bare("attempt")},
         "description": {"en-US": text("question")},
         "interactionType": "choice",
     }
-
-    def navigated(ending: str) -> dict[str, Any]:
-        moves = {f"{TINCAN}extension/ending-point": ending, f"{TINCAN}extension/starting-position": bare("position")}
-        items = {f"{W3ID}acrossx/extensions/total-items": bare("siblings")}
-        context = within | {"extensions": within["extensions"] | moves}
-        return statement("navigated", block("sequential", resource, extensions=items), context)
-
-    discussions = f"{host}/api/discussion/v1"
-    starter = {
-        "id": f"{discussions}/threads/{text('thread')}",
-        "objectType": "Activity",
-        "definition": {"type": thread},
+    answer = {"response": text("response"), "score": bare("score"), "success": bare("success")}
+    hint = run.block("problem", f"{W3ID}acrossx/extensions/supplemental-info", f"/hint/{text('hint')}")
+    solution = run.block("problem", f"{TINCAN}activitytype/solution", "/answer")
+    return {
+        "problem_attempted": _statement("attempted", run.block("problem", interaction), within),
+        "problem_evaluated": _statement(
+            "evaluated", run.block("problem", interaction, **question), within, result=answer
+        ),
+        "hint_asked": _statement("asked", hint, within),
+        "answer_asked": _statement("asked", solution, within),
     }
-    below = {"contextActivities": {"parent": [parent], "grouping": [starter]}, "extensions": version | session}
-    made = {
-        "registered": statement("registered", whole | track, {"extensions": version | session}),
-        "unregistered": statement("unregistered", whole | track, {"extensions": version | session}),
-        "course_passed": statement("passed", whole, {"extensions": version}),
-        "course_grade": statement(
-            "earned",
-            whole,
-            unseen,
-            result={
-                "score": bare("score"),
-                "extensions": {"http://www.tincanapi.co.uk/activitytypes/grade_classification": text("classification")},
-            },
-        ),
-        "subsection_grade": statement(
-            "earned", block("sequential", resource), unseen, result={"score": bare("score"), "success": bare("success")}
-        ),
-        "block_completed": statement(
-            "progressed",
-            block("vertical", resource),
-            within,
-            result={"completion": True, "extensions": {f"{W3ID}cmi5/result/extensions/progress": 100.0}},
-        ),
-        "problem_attempted": statement("attempted", block("problem", interaction), within),
-        "problem_evaluated": statement(
-            "evaluated",
-            block("problem", interaction, **question),
-            within,
-            result={"response": text("response"), "score": bare("score"), "success": bare("success")},
-        ),
-        "hint_asked": statement(
-            "asked", block("problem", f"{W3ID}acrossx/extensions/supplemental-info", f"/hint/{text('hint')}"), within
-        ),
-        "answer_asked": statement("asked", block("problem", f"{TINCAN}activitytype/solution", "/answer"), within),
-        "navigated_next": navigated("next unit"),
-        "navigated_previous": navigated("previous unit"),
-        "tab_selected": navigated(text("position")),
-        "link_clicked": statement(
-            "navigated",
-            {"definition": {"type": f"{ADL}activities/link"}, "id": f"https://reading.example/{text('vertical_hash')}"},
-            within,
-        ),
-        "thread_posted": statement(
-            "posted", {"definition": {"type": thread}, "id": f"{discussions}/threads/{text('thread')}"}, within
-        ),
-        "reply_posted": statement(
-            "posted", {"definition": {"type": thread}, "id": f"{discussions}/comments/{text('comment')}"}, below
-        ),
+
+
+def _posting(run: _Run) -> dict[str, dict[str, Any]]:
+    discussions = f"{run.host}/api/discussion/v1"
+    definition = {"type": f"{TINCAN}activitytype/discussion"}
+    thread = {"id": f"{discussions}/threads/{text('thread')}", "definition": definition}
+    comment = {"id": f"{discussions}/comments/{text('comment')}", "definition": definition}
+    starter = {"id": thread["id"], "objectType": "Activity", "definition": definition}
+    return {
+        "thread_posted": _statement("posted", thread, run.within()),
+        "reply_posted": _statement("posted", comment, run.within(grouping=starter)),
     }
-    length = {"extensions": within["extensions"] | {f"{V}length": bare("length")}}
-    for act, (kind, verb) in ACTS.items():
-        made[kind] = statement(
-            verb, block("video", f"{W3ID}video/activity-type/video"), within | length, **_video_result(act)
-        )
-    return made
+
+
+def _watching(run: _Run) -> dict[str, dict[str, Any]]:
+    video = run.block("video", f"{W3ID}video/activity-type/video")
+    context = run.within({f"{V}length": bare("length")})
+    return {kind: _statement(verb, video, context, **_video_result(act)) for act, (kind, verb) in ACTS.items()}
 
 
 def _video_result(act: Act) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """How far a run of `simulate statements` has come, in a file beside what it writes, so that `--resume` can go on.
 
-A chunk is done when its lines are written (or loaded). The file holds how many are done, how many bytes and lines they
-made, and the truth about them; it goes away at the end of the run. It is written about once a second, so what was
-written since is cut off, or loaded again, which counts nothing twice.
+A chunk is done when its lines are written (or loaded). The file holds how many are done, and how many bytes and lines
+they made; it goes away at the end of the run. It is written about once a second, so what was written since is cut off,
+or loaded again, which counts nothing twice. The truth about chunks that are done is counted anew, in a third of the
+time that it takes to make them.
 """
 
 from __future__ import annotations
@@ -49,7 +50,6 @@ class Journey:
         if known["identity"] != self._identity:
             raise UsageError("The run to resume had other options.", hint="Give the same, or leave out --resume.")
         self.chunks, self.lines, self.size_bytes = known["chunks"], known["lines"], known["size_bytes"]
-        self.truth.restore(known["truth"])
 
     def advance(self, lines: int, size_bytes: int) -> bool:
         """Another chunk is written; whether it is time to `save`."""
@@ -67,7 +67,6 @@ class Journey:
             "chunks": self.chunks,
             "lines": self.lines,
             "size_bytes": self.size_bytes,
-            "truth": self.truth.state(),
         }
         self._path.parent.mkdir(parents=True, exist_ok=True)
         half = self._path.with_suffix(".part")

@@ -23,7 +23,7 @@ from schoolhouse.collect.bundles import BundleGroup, BundleKey, bundle_id
 from schoolhouse.errors import DeliveryError, InputError
 from schoolhouse.simulate import openedx
 from schoolhouse.simulate.campus import Chunk, Plan, chunks_of, course_of
-from schoolhouse.simulate.chunks import Lines, make_chunk
+from schoolhouse.simulate.chunks import Lines, make_chunk, tally_chunk
 from schoolhouse.simulate.resuming import Journey
 from schoolhouse.simulate.truth import Tally
 from schoolhouse.simulate.writing import Progress, Written, in_order, open_target, write_truth
@@ -53,11 +53,12 @@ def write_bundles(
     target = f"{out}/truth.json"
     started = time.monotonic()
     journey = Journey(plan, f"bundles of {size}", target, resume=resume)
-    left = chunks_of(plan)[journey.chunks :]
     with journey.under_way(), _putting(out) as put:
-        for made in in_order(partial(_made, plan, size), left, workers=workers):
-            put(made.bodies)
+        for made in in_order(partial(_made, plan, size, journey.chunks), chunks_of(plan), workers=workers):
             journey.truth.add(made.chunk, made.tally)
+            if made.chunk.index < journey.chunks:
+                continue
+            put(made.bodies)
             if journey.advance(made.lines, sum(len(body) for _, body in made.bodies)):
                 journey.save()
             if on_progress:
@@ -67,9 +68,11 @@ def write_bundles(
     return Written(f"{out}/", target, journey.truth.statements, journey.lines, journey.size_bytes, seconds)
 
 
-def _made(plan: Plan, size: int, chunk: Chunk) -> Bundles:
+def _made(plan: Plan, size: int, skip: int, chunk: Chunk) -> Bundles:
+    if chunk.index < skip:
+        return Bundles(chunk, [], 0, tally_chunk(plan, chunk))
     lines = make_chunk(plan, chunk, "plain")
-    return Bundles(chunk, list(_cut(plan, size, chunk, lines)), len(lines.lines), lines.tally)
+    return Bundles(chunk, list(_cut(plan, size, chunk, lines)), len(lines), lines.tally)
 
 
 def _cut(plan: Plan, size: int, chunk: Chunk, lines: Lines) -> Iterator[tuple[str, bytes]]:

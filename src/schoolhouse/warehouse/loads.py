@@ -129,12 +129,12 @@ class Load:
         else:
             self._record(error=type(error).__name__)
 
-    def add_file(self, path: Path, *, source_file: str) -> None:
+    def add_file(self, path: Path, *, source_file: str, first_line: int = 1) -> None:
         """Load a file of lines (plain, .gz or .zst) that the embedded engine reads by itself."""
         require_pseudonymous_source(self._warehouse)
         self._warehouse.run(
             mapped_insert(statement("read_file_lines")),
-            {**self._origin(source_file), "path": str(path.resolve())},
+            {**self._origin(source_file), "path": str(path.resolve()), "first_line": first_line},
             why=_WHY,
             limits=self._limits | MAPPED_SETTINGS,
         )
