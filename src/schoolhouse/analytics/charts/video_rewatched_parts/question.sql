@@ -20,11 +20,11 @@ FROM
     (
         SELECT
             ifNull(video_url, object_id) AS video,
-            -- a learner of two sections may watch in both at a time, so acts pair within a section
+            -- a learner of two sections may watch in both at a time, so acts pair within a section; of acts at one time, what
+            -- ends a stretch comes before what starts one
             arraySort(groupArray((
                 section_id,
                 timestamp,
-                event_id,
                 endsWith(verb_id, '/played'),
                 toInt64(round(1000 * least(14400, greatest(0, coalesce(video_seek_from, video_time, 0))))),
                 coalesce(video_seek_from, video_time) IS NOT NULL))) AS acts,
@@ -32,7 +32,7 @@ FROM
                 stretch -> stretch.2 > stretch.1,
                 arrayMap(
                     (act, next) -> if(
-                        act.4 AND act.6 AND NOT next.4 AND next.6 AND act.1 = next.1, (act.5, next.5), (0, 0)),
+                        act.3 AND act.5 AND NOT next.3 AND next.5 AND act.1 = next.1, (act.4, next.4), (0, 0)),
                     arrayPopBack(acts),
                     arrayPopFront(acts))) AS stretches,
             arrayMap(

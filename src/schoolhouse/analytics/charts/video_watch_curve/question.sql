@@ -14,9 +14,9 @@ WITH
     (
         SELECT
             user_id,
+            -- of acts at one time, what ends a stretch comes before what starts one
             arraySort(groupArray((
                 timestamp,
-                event_id,
                 endsWith(verb_id, '/played'),
                 -- milliseconds, at most four hours: what a player may claim must not become an endless list
                 toInt64(round(1000 * least(14400, greatest(0, coalesce(video_seek_from, video_time, 0))))),
@@ -24,7 +24,7 @@ WITH
             arrayFilter(
                 stretch -> stretch.2 > stretch.1,
                 arrayMap(
-                    (act, next) -> if(act.3 AND act.5 AND NOT next.3 AND next.5, (act.4, next.4), (0, 0)),
+                    (act, next) -> if(act.2 AND act.4 AND NOT next.2 AND next.4, (act.3, next.3), (0, 0)),
                     arrayPopBack(acts),
                     arrayPopFront(acts))) AS stretches,
             arrayFlatten(arrayMap(
