@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -33,6 +34,11 @@ needs_chromium = [
     pytest.mark.browser,
     pytest.mark.skipif(not _PROGRAM, reason="needs Debian's package chromium, or CHROMIUM"),
 ]
+
+
+def slowly(*values: object) -> Any:
+    """A case of a test that `make test-all` runs and `make test` does not."""
+    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 @dataclass

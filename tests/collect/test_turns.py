@@ -98,6 +98,7 @@ def site_process(settings: Settings, folder: Path, name: str) -> Iterator[Site]:
         process.wait(timeout=30)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("handle", ["server"], indirect=True)
 def test_of_two_processes_that_bring_an_id_at_the_same_moment_exactly_one_wins(
     migrated_settings: Settings, tmp_path: Path

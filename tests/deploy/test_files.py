@@ -39,6 +39,7 @@ def cfn_lint() -> Path:
     return program
 
 
+@pytest.mark.slow  # the first time, it installs cfn-lint
 def test_the_stack_passes_cfn_lint(cfn_lint: Path) -> None:
     done = subprocess.run([cfn_lint, DEPLOY / "cloudformation.yaml"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
@@ -152,6 +153,7 @@ def test_deploy_without_a_stack_says_what_is_missing(fake_aws: Path) -> None:
     assert "update-function-code" not in calls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("handle", ["server"], indirect=True)
 @pytest.mark.parametrize("reader", ["native"], indirect=True)
 def test_the_bulk_notebook_runs(etl_settings: Settings, put: Callable[..., str], tmp_path: Path) -> None:

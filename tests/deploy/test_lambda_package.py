@@ -20,7 +20,7 @@ from schoolhouse.warehouse.connection import Warehouse
 from tests.conftest import ROOT
 from tests.etl.conftest import KEY, count_events, video
 
-pytestmark = pytest.mark.xdist_group("lambda package")  # built once
+pytestmark = [pytest.mark.xdist_group("lambda package"), pytest.mark.slow]  # built once, of wheels from PyPI
 
 # Answers one event with the function of the unpacked zip, in an interpreter that has boto3 alone.
 _INVOKE = """

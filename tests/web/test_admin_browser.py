@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.chromium import needs_chromium, running_chromium, serious_faults, take_picture
+from tests.chromium import needs_chromium, running_chromium, serious_faults, slowly, take_picture
 from tests.web.visitors import PASSWORD, PeopledSite
 
 pytestmark = needs_chromium
@@ -56,7 +56,7 @@ def test_somebody_signs_in_gets_where_they_wanted_and_signs_out(page: Page) -> N
     expect(page).to_have_url("/sign-in")
 
 
-@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("scheme", ["light", slowly("dark")])
 def test_sign_in_and_admin_pages_are_readable(page: Page, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.goto("/sign-in?next=/admin/clickhouse")

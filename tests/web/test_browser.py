@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.chromium import FIRST_PAGE_BYTES, Opener, needs_chromium, running_chromium, take_picture, watched_pages
+from tests.chromium import (
+    FIRST_PAGE_BYTES,
+    Opener,
+    needs_chromium,
+    running_chromium,
+    slowly,
+    take_picture,
+    watched_pages,
+)
 from tests.web.conftest import ServeProcess, serve_processes
 
 pytestmark = needs_chromium
@@ -42,8 +50,8 @@ def _drawn(page: Page) -> None:
     [
         ("light", 1280),
         ("dark", 390),
-        pytest.param("light", 390, marks=pytest.mark.slow),
-        pytest.param("dark", 1280, marks=pytest.mark.slow),
+        slowly("light", 390),
+        slowly("dark", 1280),
     ],
 )
 def test_the_sections_and_a_chart_are_drawn(open_page, scheme: str, width: int) -> None:

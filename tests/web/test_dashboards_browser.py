@@ -16,6 +16,7 @@ from tests.chromium import (
     needs_chromium,
     running_chromium,
     serious_faults,
+    slowly,
     take_picture,
     watched_pages,
 )
@@ -49,8 +50,10 @@ def _settled(page: Page) -> None:
     expect(page.locator("[data-state=loading]")).to_have_count(0, timeout=30_000)
 
 
-@pytest.mark.parametrize("category", ["engagement", "video", "assessment", "performance", "cross_event"])
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), pytest.param("dark", 390, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "category", ["engagement", *map(slowly, ("video", "assessment", "performance", "cross_event"))]
+)
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), slowly("dark", 390)])
 def test_a_dashboard_is_drawn_and_readable(open_page: Opener, category: str, scheme: str, width: int) -> None:
     page, watch = open_page(scheme, width, 6000)
     page.goto(f"{SECTION}?category={category}")
@@ -123,7 +126,7 @@ def test_the_table_behind_a_chart_opens_by_keyboard(open_page: Opener) -> None:
     expect(slot.get_by_role("region", name="Grade distribution, table").get_by_role("row").nth(1)).to_be_visible()
 
 
-def test_a_chart_is_downloaded_as_file_andtake_picture(open_page: Opener, tmp_path: Path) -> None:
+def test_a_chart_is_downloaded_as_file_and_picture(open_page: Opener, tmp_path: Path) -> None:
     page, _ = open_page("light", 1280, 3000)
     page.goto(f"{SECTION}?category=performance&until=2025-09-15")
     _settled(page)
@@ -146,7 +149,7 @@ def test_a_panel_says_what_kept_it_from_arriving_and_tries_again(open_page: Open
     expect(slot.locator("[data-state=drawn]")).to_be_visible()
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), slowly("dark", 1280), slowly("light", 390)])
 def test_custom_sql_is_asked_shown_and_drawn(open_page: Opener, scheme: str, width: int) -> None:
     page, watch = open_page(scheme, width)
     page.goto(f"{SECTION}/custom")
@@ -217,6 +220,7 @@ def test_a_question_is_saved_found_again_and_removed(open_page: Opener) -> None:
     expect(page.locator("#saved option")).to_have_text(["none yet"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(5))
 def test_every_example_answers_and_is_drawn(open_page: Opener, number: int) -> None:
     page, watch = open_page()

@@ -90,6 +90,7 @@ def test_serve_refuses_to_start_while_migrations_are_pending(tmp_path: Path) -> 
     assert "migrations have not run" in refused.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("host", "says"), [("127.0.0.1", "in use"), ("no.such.host.invalid", "Cannot listen on")])
 def test_an_address_that_cannot_be_listened_on_is_bad_usage(campus_dir: Path, host: str, says: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -99,6 +100,7 @@ def test_an_address_that_cannot_be_listened_on_is_bad_usage(campus_dir: Path, ho
     assert "Traceback" not in refused.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["--host=0.0.0.0", "SCHOOLHOUSE_PUBLIC_URL"])
 def test_serve_reaches_nobody_beyond_this_machine_before_there_are_accounts(campus_dir: Path, way: str) -> None:
     arguments, variables = ([way], {}) if way.startswith("--") else ([], {way: "https://learn.example"})
