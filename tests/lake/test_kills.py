@@ -63,6 +63,7 @@ def test_killed_at_twenty_random_moments_the_lake_equals_the_truth(broker: Broke
         runner = _run(lake, hour)
         try:
             runner.wait(timeout=chance.uniform(0.5, 1.0) * usual)  # starting up takes the first half
+            usual *= 0.85  # it was over before: the first one had found the machine busier, or its caches cold
         except subprocess.TimeoutExpired:
             runner.kill()
             runner.wait()
