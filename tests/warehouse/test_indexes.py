@@ -69,7 +69,7 @@ def indexes_of(warehouse: Warehouse, where: str, final: str = "") -> dict[str, t
         ("by_project", "project_id = 7", 20_000, 5),
         ("by_event_type", "event_type = 'experiment'", 1_000, 3),
         ("by_user", "user_id = 'learner-123-4'", 40, 3),
-        ("by_load", "load_id = 1002", 100_000, 25),
+        ("by_load", "load_id = 1002", 100_000, 15),
     ],
 )
 def test_a_skip_index_prunes(merged: Warehouse, index: str, where: str, rows: int, most: int, final: str) -> None:

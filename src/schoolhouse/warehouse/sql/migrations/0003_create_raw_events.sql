@@ -6,7 +6,7 @@
 -- is_conflict  1 hides a row from FINAL: its id belongs to another statement, which came first
 -- scores in points, scaled_score 0..1, video times in seconds, timestamps UTC with milliseconds
 -- Parts stay compact up to half a gigabyte: with sixty columns, a file each would cost more to open than to fill. A merge
--- holds one granule of each part in memory, so granules are small, as are its blocks, and it takes few parts at once.
+-- holds one granule of each part in memory, so granules are small.
 -- shard: event_id
 -- up
 CREATE TABLE raw_events
@@ -77,7 +77,6 @@ ENGINE = ReplacingMergeTree(event_version, is_conflict)
 PARTITION BY toYYYYMM(timestamp)
 PRIMARY KEY (section_id, timestamp)
 ORDER BY (section_id, timestamp, user_id, event_id)
-SETTINGS min_bytes_for_wide_part = 536870912, max_compress_block_size = 262144, index_granularity_bytes = 2097152,
-    merge_max_block_size_bytes = 2097152, max_parts_to_merge_at_once = 10
+SETTINGS min_bytes_for_wide_part = 536870912, max_compress_block_size = 262144, index_granularity_bytes = 2097152
 -- down
 DROP TABLE raw_events
