@@ -28,6 +28,13 @@ def _commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[
 COMMANDS = list(_commands(typer.main.get_command(app)))
 
 
+def test_a_group_says_what_each_command_does_to_its_end() -> None:
+    answer = CliRunner().invoke(app, ["etl", "--help"], terminal_width=60)
+    said = " ".join(answer.output.split())
+    assert "Load what the queue XAPI_QUEUE_URL announces, until stopped by Ctrl-C or SIGTERM." in said
+    assert "..." not in answer.output.partition("Commands:")[2]
+
+
 @pytest.mark.parametrize(("path", "command"), COMMANDS, ids=[" ".join(path) or "schoolhouse" for path, _ in COMMANDS])
 def test_help_renders_and_teaches(path: tuple[str, ...], command: Any) -> None:
     result = CliRunner().invoke(app, [*path, "--help"])

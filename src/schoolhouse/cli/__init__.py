@@ -32,6 +32,7 @@ from schoolhouse.cli import (
 )
 
 app = typer.Typer(
+    cls=console.Commands,
     name="schoolhouse",
     rich_markup_mode=None,  # plain help: rich alone takes longer to import than all of ours
     help="Learning analytics on xAPI statements: collect them, keep each one once, and answer questions.",

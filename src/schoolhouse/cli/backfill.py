@@ -24,9 +24,13 @@ if TYPE_CHECKING:
 
 RunKind = Literal["manual", "inventory"]
 
-app = typer.Typer(help="History into the warehouse: runs to watch, pause, resume, retry.", no_args_is_help=True)
-manual = typer.Typer(help="Runs over the objects that match a pattern.", no_args_is_help=True)
-inventory = typer.Typer(help="Runs over the objects that a manifest of S3 Inventory lists.", no_args_is_help=True)
+app = typer.Typer(
+    cls=console.Commands, help="History into the warehouse: runs to watch, pause, resume, retry.", no_args_is_help=True
+)
+manual = typer.Typer(cls=console.Commands, help="Runs over the objects that match a pattern.", no_args_is_help=True)
+inventory = typer.Typer(
+    cls=console.Commands, help="Runs over the objects that a manifest of S3 Inventory lists.", no_args_is_help=True
+)
 app.add_typer(manual, name="manual")
 app.add_typer(inventory, name="inventory")
 

@@ -9,7 +9,9 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from typer.core import TyperGroup
 
 from schoolhouse.errors import SchoolhouseError
 
@@ -19,7 +21,20 @@ if TYPE_CHECKING:
 
     from schoolhouse.settings import Settings
 
+_SENTENCE: Final = 1000  # longer than any: Typer would cut what a command does to the width of the terminal
+
 _state: dict[str, bool] = {"verbose": False, "quiet": False}
+
+
+class Commands(TyperGroup):
+    """A group whose `--help` says of each command what it does, over as many lines as it takes."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of commands, each with its first sentence."""
+        listed = [(name, self.commands[name]) for name in self.list_commands(ctx)]
+        rows = [(name, one.get_short_help_str(_SENTENCE)) for name, one in listed if not one.hidden]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 def configure(*, verbose: bool, quiet: bool) -> None:

@@ -86,16 +86,14 @@ def _print(report: IngestReport, events: list[dict[str, Any]]) -> None:
     print_report(report)
     console.print_table(
         "Sections",
-        ["section", "platform", "events", "learners", "kinds", "mean score", "newest event (UTC)"],
+        ["section", "events", "learners", "mean score", "newest event (UTC)"],
         [
             [
                 str(row["section_id"]),
-                row["platform"],
                 row["events"],
                 row["learners"],
-                row["event_types"],
                 row["mean_score"],
-                str(row["newest_event"])[:19],
+                str(row["newest_event"])[:16],
             ]
             for row in events
         ],

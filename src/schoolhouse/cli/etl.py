@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from schoolhouse.settings import Settings
 
 app = typer.Typer(
-    help="Bundles from S3 into the warehouse: single events, whole sections, or a queue.", no_args_is_help=True
+    cls=console.Commands,
+    help="Bundles from S3 into the warehouse: single events, whole sections, or a queue.",
+    no_args_is_help=True,
 )
 
 PayloadArgument = Annotated[

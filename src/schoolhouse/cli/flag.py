@@ -8,7 +8,7 @@ import typer
 
 from schoolhouse.cli import console
 
-app = typer.Typer(help="Feature flags: what is switched on, and for whom.", no_args_is_help=True)
+app = typer.Typer(cls=console.Commands, help="Feature flags: what is switched on, and for whom.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 

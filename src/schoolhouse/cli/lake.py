@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from schoolhouse.lake.zones import Lake
 
 app = typer.Typer(
+    cls=console.Commands,
     help="The lake: hourly windows from Kafka, validated, into Delta tables; their upkeep and reports.",
     no_args_is_help=True,
 )
@@ -37,7 +38,9 @@ def run(
     catch_up: Annotated[int, typer.Option("--catch-up", min=1, help="Without --window: hours to look back.")] = 24,
     as_json: AsJson = False,
 ) -> None:
-    """Load one window, or every closed window of the last day that is not loaded; for cron as it stands.
+    """Load one window, or all that are due.
+
+    Without --window: every closed window of the last day that is not loaded. Made for cron as it stands.
 
     Example: schoolhouse lake run --window 2024-01-31T14
     """
@@ -61,7 +64,9 @@ def load_history(
     again: Again = False,
     as_json: AsJson = False,
 ) -> None:
-    """Load the windows of a span of time, oldest first; what is loaded is skipped, what fails does not stop the rest.
+    """Load the windows of a span of time, oldest first.
+
+    What is loaded is skipped; what fails does not stop the rest.
 
     Example: schoolhouse lake backfill --from 2024-01-01 --to 2024-02-01
     """
@@ -86,7 +91,10 @@ def follow(
     rounds: Annotated[int, typer.Option("--rounds", min=0, help="Stop after this many looks; 0: never.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Keep the current hour fresh, every LAKE_FOLLOW_SECONDS, until stopped by Ctrl-C or SIGTERM."""
+    """Keep the current hour fresh, until Ctrl-C or SIGTERM.
+
+    It looks every LAKE_FOLLOW_SECONDS.
+    """
     import json
     import signal
 
@@ -110,7 +118,7 @@ def status(
     hours: Annotated[int, typer.Option("--hours", min=1, help="Hours to look back.")] = 24,
     as_json: AsJson = False,
 ) -> None:
-    """Tell how the windows of the last hours stand, what is missing, and what waits in Kafka."""
+    """Tell how the last windows stand, and what waits in Kafka."""
     from schoolhouse.lake import summary
 
     standings = summary.status(_lake(), hours)
@@ -168,7 +176,10 @@ def storage(as_json: AsJson = False) -> None:
 
 @app.command()
 def cleanup(dry_run: DryRun = False, as_json: AsJson = False) -> None:
-    """Drop what is older than its zone keeps, and files that no table names any more."""
+    """Drop what is older than its zone keeps.
+
+    And files that no table names any more.
+    """
     from schoolhouse.lake import retention
 
     expired = retention.cleanup(_lake(), dry_run=dry_run)
@@ -198,7 +209,10 @@ def cleanup(dry_run: DryRun = False, as_json: AsJson = False) -> None:
 
 @app.command()
 def lifecycle() -> None:
-    """Print rules that let the bucket move seldom-read files to cheaper storage, in its provider's form."""
+    """Print rules that move seldom-read files to cheaper storage.
+
+    In the form of the bucket's provider.
+    """
     from schoolhouse.lake import retention
 
     console.print_json(retention.lifecycle(_lake()))
@@ -224,7 +238,9 @@ def validate(
     until: Annotated[str, typer.Option("--until", help="The day or hour before which to stop.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Check the stored rows of a dataset, day by day; exit 1 when a day is critical.
+    """Check the stored rows of a dataset, day by day.
+
+    Exits 1 when a day is critical.
 
     Example: schoolhouse lake validate user_attempts --days 7
     """
@@ -250,7 +266,9 @@ def report(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell how the lake did: windows, times, volumes, quality; as tables, JSON, or a page with plots.
+    """Tell how the lake did: windows, times, volumes, quality.
+
+    As tables, JSON, or a page with plots.
 
     Example: schoolhouse lake report --days 30 --html report.html
     """
@@ -293,7 +311,10 @@ def report(
 
 @app.command()
 def metrics() -> None:
-    """Print the lake's figures in Prometheus's text form, for a file that a node exporter reads."""
+    """Print the lake's figures in Prometheus's text form.
+
+    For a file that a node exporter reads.
+    """
     from schoolhouse.lake.metrics import exposition
 
     print(exposition(_lake()), end="")
@@ -301,7 +322,9 @@ def metrics() -> None:
 
 @app.command()
 def erase(dry_run: DryRun = False, as_json: AsJson = False) -> None:
-    """Erase one learner from every zone; the identifier is read from standard input, so that no list shows it.
+    """Erase one learner from every zone.
+
+    The identifier is read from standard input, so that no list of processes shows it.
 
     Example: schoolhouse lake erase < learner.txt
     """
@@ -321,7 +344,10 @@ def erase(dry_run: DryRun = False, as_json: AsJson = False) -> None:
 
 @app.command()
 def tables(as_json: AsJson = False) -> None:
-    """Make ClickHouse tables over the lake, so that SQL and charts join it with `raw_events`."""
+    """Make ClickHouse tables over the lake.
+
+    SQL and charts then join it with `raw_events`.
+    """
     from schoolhouse.lake import clickhouse
     from schoolhouse.warehouse.connection import open_warehouse
 
@@ -340,7 +366,10 @@ def fit(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be used.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Fit the learner models (BKT by topic, IRT by question) to stored attempts; the next windows use them."""
+    """Fit the learner models to stored attempts.
+
+    BKT by topic, IRT by question; the next windows use them.
+    """
     from schoolhouse.lake import fitted
 
     lake = _lake()

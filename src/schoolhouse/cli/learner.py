@@ -9,7 +9,7 @@ import typer
 
 from schoolhouse.cli import console
 
-app = typer.Typer(help="One learner's data.", no_args_is_help=True)
+app = typer.Typer(cls=console.Commands, help="One learner's data.", no_args_is_help=True)
 
 
 @app.callback()

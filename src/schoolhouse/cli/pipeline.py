@@ -6,7 +6,9 @@ import typer
 
 from schoolhouse.cli import console
 
-app = typer.Typer(help="The upload pipeline: what waits in its spool, and delivering it.", no_args_is_help=True)
+app = typer.Typer(
+    cls=console.Commands, help="The upload pipeline: what waits in its spool, and delivering it.", no_args_is_help=True
+)
 
 
 @app.command()

@@ -10,7 +10,9 @@ import typer
 
 from schoolhouse.cli import console
 
-app = typer.Typer(no_args_is_help=True, help="Make statements of a simulated campus whose truth is known.")
+app = typer.Typer(
+    cls=console.Commands, no_args_is_help=True, help="Make statements of a simulated campus whose truth is known."
+)
 
 Rate = Annotated[float, typer.Option(min=0.0, max=1.0)]
 

@@ -9,7 +9,7 @@ import typer
 
 from schoolhouse.cli import console
 
-app = typer.Typer(help="API tokens: what programs sign in with.", no_args_is_help=True)
+app = typer.Typer(cls=console.Commands, help="API tokens: what programs sign in with.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 

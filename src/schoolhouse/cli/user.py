@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from schoolhouse.accounts.people import Person
     from schoolhouse.accounts.scopes import Scope
 
-app = typer.Typer(help="Accounts: who may sign in, and what they see.", no_args_is_help=True)
+app = typer.Typer(cls=console.Commands, help="Accounts: who may sign in, and what they see.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 Name = Annotated[str, typer.Argument(help="Name of the account, such as an e-mail address.")]

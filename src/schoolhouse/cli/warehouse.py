@@ -9,9 +9,12 @@ import typer
 
 from schoolhouse.cli import console
 
-app = typer.Typer(no_args_is_help=True, help="Set up and look after the warehouse.")
+app = typer.Typer(cls=console.Commands, no_args_is_help=True, help="Set up and look after the warehouse.")
 migrate = typer.Typer(
-    no_args_is_help=False, invoke_without_command=True, help="Create and change the tables, step by step."
+    cls=console.Commands,
+    no_args_is_help=False,
+    invoke_without_command=True,
+    help="Create and change the tables, step by step.",
 )
 app.add_typer(migrate, name="migrate")
 

@@ -8,7 +8,7 @@ import typer
 
 from schoolhouse.cli import console
 
-app = typer.Typer(help="The xAPI resource: the clients that may use it.", no_args_is_help=True)
+app = typer.Typer(cls=console.Commands, help="The xAPI resource: the clients that may use it.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 Name = Annotated[str, typer.Argument(help="Name of the client: letters, digits, - and _.")]
