@@ -43,6 +43,7 @@ from schoolhouse.database import open_database
 from schoolhouse.settings import Settings, load_settings
 from schoolhouse.warehouse import migrations
 from schoolhouse.warehouse.connection import Warehouse, open_warehouse
+from schoolhouse.warehouse.statements import statement
 
 PROMISED = {"ratio": 0.75, "orchestration_cpu_ms_a_chunk": 5, "plan_seconds": 60, "plan_megabytes": 500}
 BUCKET = "bench-backfill"
@@ -195,7 +196,7 @@ class Archive:
             done = read_run(engine, "inventory", made["id"])
             engine.dispose()
             assert (done["status"], done["loaded_objects"]) == ("completed", self.objects), done
-            events = int(warehouse.ask("SELECT count() FROM raw_events FINAL", why="bench").value())
+            events = int(warehouse.ask(statement("count_events"), why="bench").value())
             return done["duration_ms"] / 1000, events
 
     def _database(self, name: str) -> Warehouse:

@@ -110,6 +110,7 @@ class Lab:
     def ours(self, prefix: str, bodies: list[bytes]) -> tuple[float, int]:
         """Seconds from the first announcement in the queue to its last deletion, and the events that stand."""
         from schoolhouse.etl.worker import Worker
+        from schoolhouse.warehouse.statements import statement
 
         queue = self.sqs.create_queue(QueueName=f"bench-{prefix}")["QueueUrl"]
         arn = self.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -124,7 +125,7 @@ class Lab:
             worker = Worker(settings, threads=2, on_batch=lambda _: last.append(time.perf_counter()))
             started = time.perf_counter()
             worker.run(until_empty=True)
-            events = warehouse.ask("SELECT count() FROM raw_events FINAL", why="bench").value()
+            events = warehouse.ask(statement("count_events"), why="bench").value()
             return last[-1] - started, int(events)
 
     def put(self, prefix: str, bodies: list[bytes]) -> None:

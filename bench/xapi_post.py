@@ -187,6 +187,7 @@ def bench_schoolhouse(load: Load, **store: Any) -> dict[str, Any]:
     """Our own server over a new warehouse: embedded, or on the ClickHouse server that `store` names."""
     from schoolhouse.settings import load_settings
     from schoolhouse.warehouse.connection import open_warehouse
+    from schoolhouse.warehouse.statements import statement as sql
 
     with tempfile.TemporaryDirectory() as directory:
         described = Path(directory) / "settings.json"
@@ -205,7 +206,7 @@ def bench_schoolhouse(load: Load, **store: Any) -> dict[str, Any]:
             server.stdin.close()
             server.wait(timeout=60)
         with open_warehouse(load_settings(data_dir=Path(directory), **store), role="reader") as warehouse:
-            stored = warehouse.ask("SELECT count() FROM raw_events FINAL", why="bench").value()
+            stored = warehouse.ask(sql("count_events"), why="bench").value()
         answered = found["statements"] + load.batch  # with the one of the warm-up
         if stored != answered:
             raise SystemExit(f"{answered} statements were answered with 200, and {stored} are stored")

@@ -58,8 +58,8 @@ def check_time(text: str | UnsetType) -> datetime | None:
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        pass
-    try:  # a leap second is a time that the calendar of Python lacks
+        pass  # perhaps a leap second, which is a time that the calendar of Python lacks
+    try:
         return datetime.fromisoformat(text.replace(":60", ":59", 1))
     except ValueError:
         raise ValueError("`timestamp` names a day or hour that does not exist") from None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -238,11 +239,9 @@ def _time(name: str, parameters: Mapping[str, str]) -> datetime | None:
     if name not in parameters:
         return None
     text = parameters[name].replace(" ", "+")  # a plus sign that was not escaped
-    try:
+    with suppress(ValueError):
         if _matches(TIME, text):
             return datetime.fromisoformat(text)
-    except ValueError:
-        pass
     raise UsageError(f"`{name}` must be an RFC 3339 timestamp.")
 
 
