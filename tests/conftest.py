@@ -40,7 +40,7 @@ from schoolhouse.settings import Settings, environment_name, load_settings
 from schoolhouse.warehouse.connection import Warehouse, open_warehouse
 from tests.migrated import MigratedDatabases
 from tests.ministack import Aws, running_ministack
-from tests.postgres import new_database, running_postgres
+from tests.postgres import PostgresServer, new_database, running_postgres
 
 ROOT = Path(__file__).parent.parent
 TEST_URL = os.environ.get("CLICKHOUSE_TEST_URL", "")
@@ -258,13 +258,13 @@ def campus_settings(embedded_data_dir: Path) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     """The URL of a Postgres server that lives as long as the run."""
-    with running_postgres(tmp_path_factory.mktemp("postgres")) as url:
-        yield url
+    with running_postgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
 
 
 @pytest.fixture
-def postgres_url(postgres_server: str) -> str:
+def postgres_url(postgres_server: PostgresServer) -> str:
     """An empty Postgres database of this test's own."""
-    return new_database(postgres_server)
+    return new_database(postgres_server.url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -17,40 +18,68 @@ import pytest
 START_SECONDS = 30
 
 
+class PostgresServer:
+    """A server over a new cluster in `directory`, that can be killed and started again. `url` names no database."""
+
+    def __init__(self, directory: Path, programs: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._programs = programs
+        self._unprivileged: list[str] = []
+        if os.geteuid() == 0:  # the server refuses to run as root
+            shutil.chown(directory, "postgres", "postgres")
+            for parent in directory.parents:  # pytest's directories are closed to others
+                if parent.stat().st_uid == 0 and parent not in {Path("/"), Path("/tmp")}:
+                    parent.chmod(parent.stat().st_mode | 0o011)
+            self._unprivileged = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+        data, self._port = directory / "data", _free_port()
+        self.url = f"postgresql://schoolhouse@127.0.0.1:{self._port}"
+        subprocess.run(
+            [*self._unprivileged, programs / "initdb", "-D", data, "-U", "schoolhouse", "-A", "trust", "--no-sync"],
+            check=True,
+            capture_output=True,
+            cwd="/",
+        )
+        options = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={directory}", "-c", "fsync=off"]
+        self._command = [programs / "postgres", "-D", data, "-p", str(self._port), *options]
+        self.start()
+
+    def start(self) -> None:
+        """Start it; after a kill, it recovers from its log first."""
+        deadline = time.monotonic() + START_SECONDS
+        self._process = self._started()
+        ask = [self._programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self._port), "-U", "schoolhouse"]
+        while subprocess.run(ask, check=False).returncode != 0:
+            if time.monotonic() > deadline:
+                raise RuntimeError("the test's Postgres server did not start")
+            if self._process.poll() is not None:  # what a killed one has left behind may hold its memory for a moment
+                self._process = self._started()
+            time.sleep(0.1)
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [*self._unprivileged, *self._command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/"
+        )
+
+    def kill(self) -> None:
+        """End it as a crash does: its other processes end when they see that it is gone."""
+        self._process.kill()
+        self._process.wait()
+
+    def close(self) -> None:
+        """Stop it, cutting every connection."""
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(30)
+
+
 @contextmanager
-def running_postgres(directory: Path) -> Iterator[str]:
-    """A server over a new cluster in `directory`; gives its URL without a database name."""
+def running_postgres(directory: Path) -> Iterator[PostgresServer]:
+    """A server for a while; skips the test where none is installed."""
     programs = _programs()
     if programs is None:
         pytest.skip("no Postgres server is installed (Debian: apt-get install postgresql)")
-    directory.mkdir(parents=True, exist_ok=True)
-    unprivileged: list[str] = []
-    if os.geteuid() == 0:  # the server refuses to run as root
-        shutil.chown(directory, "postgres", "postgres")
-        for parent in directory.parents:  # pytest's directories are closed to others
-            if parent.stat().st_uid == 0 and parent not in {Path("/"), Path("/tmp")}:
-                parent.chmod(parent.stat().st_mode | 0o011)
-        unprivileged = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-    data, port = directory / "data", _free_port()
-    subprocess.run(
-        [*unprivileged, programs / "initdb", "-D", data, "-U", "schoolhouse", "-A", "trust", "--no-sync"],
-        check=True,
-        capture_output=True,
-        cwd="/",
-    )
-    options = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={directory}", "-c", "fsync=off"]
-    server = subprocess.Popen(
-        [*unprivileged, programs / "postgres", "-D", data, "-p", str(port), *options],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-    )
-    try:
-        _wait_until_it_answers(programs, port, server)
-        yield f"postgresql://schoolhouse@127.0.0.1:{port}"
-    finally:
-        server.send_signal(2)  # fast shutdown
-        server.wait(30)
+    server = PostgresServer(directory, programs)
+    yield server
+    server.close()
 
 
 def new_database(server_url: str) -> str:
@@ -75,12 +104,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _wait_until_it_answers(programs: Path, port: int, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    ask = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port), "-U", "schoolhouse"]
-    while subprocess.run(ask, check=False).returncode != 0:
-        if server.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError("the test's Postgres server did not start")
-        time.sleep(0.1)

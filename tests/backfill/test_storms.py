@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import socket
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from schoolhouse.backfill.chunk_logs import page_of_logs
@@ -32,6 +29,7 @@ from schoolhouse.warehouse.connection import Warehouse, open_warehouse
 from tests.backfill.conftest import Aws, Lab
 from tests.conftest import ROOT
 from tests.etl.conftest import count_events, jsonl, video
+from tests.postgres import PostgresServer
 from tests.web.conftest import schoolhouse
 
 Put = Callable[..., str]
@@ -284,20 +282,18 @@ def test_of_a_thousand_files_every_one_is_accounted_for(
 
 
 @pytest.mark.slow
-def test_the_apps_database_may_crash_in_the_middle(
-    shared: Lab, crew: Crew, put: Put, put_inventory: Put, tables: Warehouse
+def test_the_apps_database_may_be_killed_in_the_middle(
+    shared: Lab, crew: Crew, postgres_server: PostgresServer, put: Put, put_inventory: Put, tables: Warehouse
 ) -> None:
     keys = archive(put, 40)
     put_inventory([keys])
     made = shared.create("inventory", batch_chunk_size=1)
     generator = random.Random(3)
-    others = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     for _ in range(3):
         time.sleep(generator.uniform(1.0, 3.0))
-        with suppress(SQLAlchemyError), shared.engine.connect() as connection:
-            victims = [pid for (pid,) in connection.execute(text(others))]
-            if victims:  # Postgres then cuts every connection and recovers from its log, as after a crash
-                os.kill(generator.choice(victims), signal.SIGKILL)
+        postgres_server.kill()
+        time.sleep(generator.uniform(0.0, 2.0))
+        postgres_server.start()
     run = wait_for_end(shared, made)
     assert (run["status"], run["loaded_objects"]) == ("completed", 40)
     assert count_events(tables) == 200
