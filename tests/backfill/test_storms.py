@@ -121,9 +121,19 @@ def status_of(lab: Lab, run: dict[str, Any], kind: Any = "inventory") -> str:
 def wait_for_end(lab: Lab, run: dict[str, Any], kind: Any = "inventory", *, seconds: float = 400) -> dict[str, Any]:
     deadline = time.monotonic() + seconds
     while status_of(lab, run, kind) not in {"completed", "failed", "cancelled"}:
-        assert time.monotonic() < deadline, read_run(lab.engine, kind, run["id"])
+        if time.monotonic() > deadline:
+            pytest.fail(f"not at its end after {seconds} s: {read_run(lab.engine, kind, run['id'])}")
         time.sleep(0.2)
     return read_run(lab.engine, kind, run["id"])
+
+
+def wait_for_work(lab: Lab, run: dict[str, Any], *, seconds: float = 60) -> None:
+    """Until the workers have loaded something: one that starts while its database is away ends with an error."""
+    deadline = time.monotonic() + seconds
+    while not read_run(lab.engine, "inventory", run["id"])["processed_objects"]:
+        if time.monotonic() > deadline:
+            pytest.fail(f"nothing loaded after {seconds} s")
+        time.sleep(0.1)
 
 
 @pytest.mark.parametrize("shared", ["sqlite", "postgres"], indirect=True)
@@ -222,6 +232,7 @@ def test_clickhouse_and_s3_that_are_killed_and_come_back_are_waited_for(
     working = Crew(settings, tmp_path, 2)
     generator = random.Random(7)
     try:
+        wait_for_work(shared, made)
         for place in (0, 1, 0, 1):
             time.sleep(generator.uniform(2.0, 4.0))
             mortals[place].die_for(generator.uniform(0.5, 3.0))
@@ -288,6 +299,7 @@ def test_the_apps_database_may_be_killed_in_the_middle(
     keys = archive(put, 40)
     put_inventory([keys])
     made = shared.create("inventory", batch_chunk_size=1)
+    wait_for_work(shared, made)
     generator = random.Random(3)
     for _ in range(3):
         time.sleep(generator.uniform(1.0, 3.0))
