@@ -6,13 +6,12 @@ The broker (noida-db) runs on this machine and its CPU is part of every figure t
 measured in the same run on the same messages: only consuming them; only writing the same raw rows as Parquet.
 Each measurement runs in a process of its own, so that its peak memory is its own.
 Then the same window is run again (nothing to do), and small windows are loaded until the tables hold `--windows` of
-them: the last tenth must cost what the first did.
+them, each when its messages have come, as an hour after the other: the last hundred must cost what the first did.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import os
 import resource
@@ -31,6 +30,7 @@ HOUR = timedelta(hours=1)
 PROMISED_ROWS_PER_SECOND = 60_000
 PROMISED_BYTES = 3_000_000_000
 PROMISED_NO_OP_SECONDS = 2.0
+SMALL_FIRST = 10_000_000  # the first number of an attempt in a small window: none of the large one's
 LEARNERS, ITEMS, TOPICS = 20_000, 400, ("algebra", "geometry", "calculus", "statistics", "logic")
 
 
@@ -133,7 +133,7 @@ def parquet(address: str, directory: Path, hour: datetime) -> dict[str, Any]:
 def measured(what: str, address: str, directory: Path, hour: datetime) -> dict[str, Any]:
     """Run one measurement in a process of its own."""
     command = [sys.executable, "-m", "bench.lake", "--measure", what, address, str(directory), hour.isoformat()]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -151,19 +151,27 @@ def measure(what: str, address: str, directory: str, hour: str) -> None:
 
 
 def small(address: str, directory: Path, hour: datetime) -> dict[str, Any]:
-    """One window after another, as many as BENCH_WINDOWS says; the CPU seconds of each."""
+    """One window of 50 attempts after another, as many as BENCH_WINDOWS says: CPU seconds of one, by hundreds."""
+    from schoolhouse.lake import kafka
     from schoolhouse.lake.clock import Window
     from schoolhouse.lake.window import run
     from schoolhouse.lake.zones import lake_of
 
-    lake = lake_of(settings(address, directory))
+    given = settings(address, directory)
+    lake = lake_of(given)
+    partitions = len(kafka.partitions(kafka.consumer(given), "user.attempts", given))
+    run(lake, "user_attempts", Window(hour))  # an empty one: what only the first costs is not the table's
     costs = []
-    for number in range(int(os.environ["BENCH_WINDOWS"])):
+    for number in range(1, int(os.environ["BENCH_WINDOWS"]) + 1):
+        start = hour + number * HOUR
+        send(address, values(50, start, first=SMALL_FIRST + number * 50), partitions)
         began = time.process_time()
-        run(lake, "user_attempts", Window(hour + number * HOUR))
+        run(lake, "user_attempts", Window(start))
         costs.append(time.process_time() - began)
-    tenth = max(1, len(costs) // 10)
-    return {"rows": len(costs), "first": sum(costs[1 : tenth + 1]) / tenth, "last": sum(costs[-tenth:]) / tenth}
+        if not number % 100:
+            print(f"  {number:,} windows: {sum(costs[-100:]) / 100:.3f} s of CPU each", file=sys.stderr, flush=True)
+    few = min(100, len(costs))
+    return {"rows": len(costs), "first": sum(costs[:few]) / few, "last": sum(costs[-few:]) / few}
 
 
 def main() -> None:
@@ -211,13 +219,10 @@ def run_all(given: argparse.Namespace, directory: Path) -> None:
 
 def flat(given: argparse.Namespace, address: str, directory: Path) -> None:
     """Many small windows: what one costs must not grow with the table."""
-    first = START + HOUR
-    hours = (values(50, first + one * HOUR, first=given.attempts + one * 50) for one in range(given.windows))
-    send(address, itertools.chain.from_iterable(hours), given.partitions)
     os.environ["BENCH_WINDOWS"] = str(given.windows)
-    costs = measured("small", address, directory, first)
+    costs = measured("small", address, directory, START + HOUR)
     print(
-        f"{given.windows:,} windows: CPU seconds of one {costs['first']:.3f} in the first tenth, "
+        f"{given.windows:,} windows: CPU seconds of one {costs['first']:.3f} in the first hundred, "
         f"{costs['last']:.3f} in the last ({costs['last'] / costs['first']:.2f} times)"
     )
 

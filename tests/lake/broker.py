@@ -43,11 +43,11 @@ class Broker:
         command += ["--only", "kafka", "--kafka-port", str(self.port)]
         quiet = subprocess.DEVNULL
         self.process = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet)
-        for _ in range(300):
+        for _ in range(3000):
             try:
                 socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
             except OSError:
-                time.sleep(0.1)
+                time.sleep(0.01)
             else:
                 return
         raise TimeoutError("the broker did not start")

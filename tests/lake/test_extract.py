@@ -73,6 +73,19 @@ def test_partitions_of_any_length_are_read_by_one_reader_to_their_stops_and_no_f
     assert dict(rows.group_by("kafka_partition").len().iter_rows()) == {0: 20, 1: 900}
 
 
+def test_a_topic_of_many_partitions_is_read_some_at_a_time(
+    broker: Broker, lake_settings: Settings, tmp_path: Path
+) -> None:
+    broker.delete(TOPIC.name)
+    broker.create(TOPIC.name, partitions=20)
+    broker.send(TOPIC.name, messages(attempts(400, START), partitions=20))
+
+    read = _read(lake_settings, tmp_path / "read")
+
+    rows = pl.read_parquet(read.rows)
+    assert dict(rows.group_by("kafka_partition").len().iter_rows()) == dict.fromkeys(range(20), 20)
+
+
 def test_a_message_without_a_value_is_poison(broker: Broker, lake_settings: Settings, tmp_path: Path) -> None:
     broker.send(TOPIC.name, [(START, b"", 0)])
     assert _read(lake_settings, tmp_path / "read").poison == 1

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 TOO_LATE: Final = "too_late"
 _POLL_SECONDS = 0.5
+_PARTITIONS_AT_ONCE: Final = 8  # of one client: they feed it faster than it parses, and more would only fill its memory
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def read(settings: Settings, topic: Topic, spans: Sequence[Span], window: Window
 
 
 class _Reader:
-    """Reads spans through one client, which fetches their partitions side by side; each batch becomes one file."""
+    """Reads spans through one client, which fetches partitions side by side; each batch becomes one file."""
 
     def __init__(
         self, settings: Settings, topic: Topic, spans: Sequence[Span], window: Window, directory: Path
@@ -139,15 +140,14 @@ class _Reader:
         self.oldest = window.start - timedelta(hours=hours) if hours else None
         self._position = {span.partition: span.start for span in spans}  # the next offsets
         self._stop = {span.partition: span.stop for span in spans}
+        self._waiting = list(self._position)  # partitions that nobody has begun to read
 
     def read(self) -> Extracted:
         """All of the spans."""
-        from confluent_kafka import TopicPartition
-
         opened = kafka.consumer(self.settings)
         try:
             with kafka.mapped_errors(self.topic.name):
-                opened.assign([TopicPartition(self.topic.name, *span) for span in self._position.items()])
+                self._take(opened, _PARTITIONS_AT_ONCE)
                 while batch := self._next_batch(opened):
                     self._keep(batch)
         finally:
@@ -158,8 +158,9 @@ class _Reader:
         """Up to KAFKA_MAX_POLL_RECORDS messages; none when all spans are read to their ends."""
         batch: list[Any] = []
         patience = time.monotonic() + self.settings.kafka_timeout_seconds
-        while self._missing and len(batch) < self.settings.kafka_batch_messages:
-            came = self._ours(opened.consume(self.settings.kafka_batch_messages - len(batch), _POLL_SECONDS), opened)
+        # No more than is missing is asked for: the client would wait for more, or hand over the next windows' messages.
+        while wanted := min(self._missing, self.settings.kafka_batch_messages - len(batch)):
+            came = self._ours(opened.consume(wanted, _POLL_SECONDS), opened)
             batch += came
             if came:
                 patience = time.monotonic() + self.settings.kafka_timeout_seconds
@@ -194,11 +195,22 @@ class _Reader:
         self._leave(opened, set(before) - set(self._unfinished))
         return found
 
+    def _take(self, opened: Any, count: int) -> None:
+        """Begin to read so many of the partitions that wait."""
+        from confluent_kafka import TopicPartition
+
+        taken, self._waiting = self._waiting[:count], self._waiting[count:]
+        if taken:
+            places = [TopicPartition(self.topic.name, partition, self._position[partition]) for partition in taken]
+            opened.incremental_assign(places)
+
     def _leave(self, opened: Any, done: set[int]) -> None:
+        """Read on in others than those that are done."""
         from confluent_kafka import TopicPartition
 
         if done:
             opened.incremental_unassign([TopicPartition(self.topic.name, partition) for partition in done])
+            self._take(opened, len(done))
 
     def _hear(self, message: Any) -> None:
         """An event in place of a message: the end of the log (it may end in control records), or an error."""

@@ -131,10 +131,15 @@ class Ledger:
         """The records of windows that start in `[since, until)`, in order of recording."""
         import polars as pl
 
-        found = self.table.scan()
+        found = self.scan(since, until, dataset)
         if found is None:
             return pl.DataFrame(schema=schema())
-        return _between(found, since, until, dataset).sort("recorded_at", maintain_order=True).collect()
+        return found.sort("recorded_at", maintain_order=True).collect()
+
+    def scan(self, since: datetime, until: datetime, dataset: str = "") -> pl.LazyFrame | None:
+        """The same, in no order, for who wants a few of the columns; None when nothing was ever recorded."""
+        found = self.table.scan()
+        return None if found is None else _between(found, since, until, dataset)
 
     def plan(self, plan: Plan) -> Plan:
         """Record a plan; when somebody else has planned this slice already, theirs is returned."""

@@ -21,30 +21,22 @@ HISTORY_DAYS: Final = 56
 
 
 def history(ledger: Ledger, dataset: str, window: Window) -> pl.DataFrame | None:
-    """Rows by window of the eight weeks before: `window_start`, `rows`, `duplicates`, `poison`, `score`."""
+    """Rows by window of the eight weeks before: `window_start`, `rows`."""
     import polars as pl
 
-    found = ledger.rows(window.start - timedelta(days=HISTORY_DAYS), window.start, dataset)
-    found = found.filter(kind="done", mode="add")
-    if not found.height:
+    found = ledger.scan(window.start - timedelta(days=HISTORY_DAYS), window.start, dataset)
+    if found is None:
         return None
-    return (
-        found.group_by("window_start")
-        .agg(
-            pl.col("rows").sum(),
-            pl.col("duplicates").sum(),
-            pl.col("poison").sum(),
-            pl.col("score").last(),
-        )
-        .sort("window_start")
-    )
+    sizes = found.filter(kind="done", mode="add").group_by("window_start").agg(pl.col("rows").sum())
+    past = sizes.sort("window_start").collect()
+    return past if past.height else None
 
 
 def earlier_rows(ledger: Ledger, plan: Plan) -> int:
     """Rows that the slices before this one have put into the window; none count where it replaces them."""
     import polars as pl
 
-    if plan.mode == "again":
+    if plan.mode == "again" or plan.number == 1:
         return 0
     found = ledger.rows(plan.window.start, plan.window.end, plan.dataset)
     return int(found.filter(pl.col("window_slice") < plan.number, kind="done", mode="add")["rows"].sum())

@@ -46,14 +46,15 @@ def table_of(lake: Lake) -> Table:
     return Table(lake, "processed", TABLE)
 
 
-def before(lake: Lake, plan: Plan) -> pl.DataFrame | None:
-    """The states that the slice starts from; None where there are none."""
+def before(lake: Lake, plan: Plan, learners: pl.LazyFrame) -> pl.DataFrame | None:
+    """The states that the slice starts from, of the learners that it is about; None where there are none."""
     table = table_of(lake)
     opened = table.open()
-    return None if opened is None else _before(table, opened, plan)
+    return None if opened is None else _before(table, opened, plan, learners)
 
 
-def _before(table: Table, opened: DeltaTable, plan: Plan) -> pl.DataFrame | None:
+def _before(table: Table, opened: DeltaTable, plan: Plan, learners: pl.LazyFrame | None = None) -> pl.DataFrame | None:
+    """The states of these learners, or of all."""
     found = table.scan(opened)
     if found is None:
         return None
@@ -68,6 +69,8 @@ def _before(table: Table, opened: DeltaTable, plan: Plan) -> pl.DataFrame | None
     if plan.mode == "add":
         earlier |= (pl.col("window_start") == start) & (pl.col("window_slice") < plan.number)
     rows = found.filter(earlier & ~pl.col("is_base") | _is_of_base(*base), _is_needed(*base))
+    if learners is not None:
+        rows = rows.join(learners, on="user_id", how="semi")
     states = rows.sort("updated_at", "recorded_at").unique(_KEY, keep="last", maintain_order=True)
     frame = states.select(STATES.names()).collect(engine="streaming")
     return frame if frame.height else None

@@ -95,7 +95,8 @@ class Work:
         read = extract.read(self.lake.settings, self.topic, self.plan.spans, self.plan.window, self.directory)
         self.done.messages, self.done.poison, self.done.late = read.messages, read.poison, read.late
         self.done.raw_rows = read.messages - read.poison
-        self._keep(self.messages, POISON_SCHEMA, self._stamped(read.unreadable, POISON_SCHEMA))
+        if read.unreadable:
+            self._keep(self.messages, POISON_SCHEMA, self._stamped(read.unreadable, POISON_SCHEMA))
         rows = self._stamped(read.rows, raw_schema(self.topic))
         self._keep(self.raw, raw_schema(self.topic), rows)
         return rows
@@ -149,7 +150,7 @@ class Work:
         """The rows of the dataset; many attempts go a part at a time, by way of the staging directory."""
         if self.plan.dataset != states.DATASET:
             return transform(self.plan.dataset, raw).collect(engine="streaming")
-        held = states.before(self.lake, self.plan)
+        held = states.before(self.lake, self.plan, raw.select(pl.col("user_id").unique()))
         count = max(1, math.ceil(self.done.raw_rows / PART_ROWS))
         known = None if held is None else held.lazy()
         parts = attempts_in_parts(raw, known, fitted.parameters(self.lake), parts=count)

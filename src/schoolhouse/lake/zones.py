@@ -11,8 +11,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from schoolhouse.errors import SettingsError
 
@@ -32,6 +33,12 @@ class Lake:
     root: str
     options: dict[str, str]
     settings: Settings
+    _here: threading.local = field(default_factory=threading.local, init=False, repr=False, compare=False)
+
+    @property
+    def opened(self) -> dict[str, Any]:
+        """The tables that this thread has opened, by address."""
+        return cast("dict[str, Any]", self._here.__dict__.setdefault("opened", {}))
 
     @property
     def directory(self) -> Path | None:

@@ -9,7 +9,7 @@ import polars as pl
 
 Level = Literal["critical", "error", "warning", "info"]
 Dimension = Literal["completeness", "accuracy", "consistency", "timeliness", "validity"]
-Kind = Literal["not_null", "between", "in_set", "rule", "distinct", "fresh", "fact"]
+Kind = Literal["not_null", "rule", "distinct", "fresh", "fact"]
 
 LEVELS: tuple[Level, ...] = ("critical", "error", "warning", "info")
 DIMENSIONS: tuple[Dimension, ...] = ("completeness", "accuracy", "consistency", "timeliness", "validity")
@@ -20,8 +20,8 @@ WEIGHTS: dict[Level, int] = {"critical": 8, "error": 4, "warning": 2, "info": 1}
 class Check:
     """One check. It fails at its level when more than `tolerance` of the rows fail.
 
-    `given` is what the kind needs: bounds, values, an expression that is true of good rows, a greatest age and when it
-    is measured, or, for a fact about the whole window, whether it holds.
+    `given` is what the kind needs: an expression that is true of good rows, a greatest age and when it is measured, or,
+    for a fact about the whole window, whether it holds.
     """
 
     name: str
@@ -82,19 +82,28 @@ def not_null(column: str, level: Level, tolerance: float) -> Check:
 def between(column: str, low: float, high: float, tolerance: float) -> Check:
     """A column lies within its bounds, which belong to the range."""
     about = f"Between {low:g} and {high:g}."
-    return Check(f"{column} is in range", about, "validity", "error", "between", (column,), (low, high), tolerance)
+    holds = pl.col(column).is_between(low, high)
+    return rule(f"{column} is in range", about, "validity", holds, tolerance=tolerance)
 
 
 def in_set(column: str, values: tuple[str, ...], tolerance: float) -> Check:
     """A column has one of the known values."""
     about = f"One of {', '.join(values)}."
-    return Check(f"{column} is known", about, "validity", "error", "in_set", (column,), values, tolerance)
+    return rule(f"{column} is known", about, "validity", pl.col(column).is_in(values), tolerance=tolerance)
 
 
-def rule(name: str, about: str, dimension: Dimension, holds: pl.Expr, level: Level = "error") -> Check:
+def rule(
+    name: str,
+    about: str,
+    dimension: Dimension,
+    holds: pl.Expr,
+    *,
+    level: Level = "error",
+    tolerance: float = 0.0,
+) -> Check:
     """Something is true of every row; where a value is missing, completeness has said so already."""
     columns = tuple(dict.fromkeys(holds.meta.root_names()))
-    return Check(name, about, dimension, level, "rule", columns, holds.fill_null(value=True))
+    return Check(name, about, dimension, level, "rule", columns, holds.fill_null(value=True), tolerance)
 
 
 def fact(name: str, about: str, dimension: Dimension, level: Level, holds: bool) -> Check:
