@@ -117,6 +117,14 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
     Console().print(table)
 
 
+def print_turned(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A table whose rows stand side by side, under the first value of each: for few rows of many values."""
+    rows = list(rows)
+    heads = [columns[0], *(cell(row[0]) for row in rows)]
+    lines = [[name, *(cell(row[place]) for row in rows)] for place, name in enumerate(columns[1:], 1)]
+    print_table(title, heads, lines)
+
+
 def print_facts(title: str, facts: Mapping[str, Any]) -> None:
     """A two-column table of names and values."""
     from rich.console import Console

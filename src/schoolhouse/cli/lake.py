@@ -141,7 +141,7 @@ def status(
         )
         for one in standings
     ]
-    console.print_table(f"windows of the last {hours} hours", columns, rows)
+    console.print_turned(f"windows of the last {hours} hours", columns, rows)
 
 
 @app.command(name="summary")
@@ -284,7 +284,7 @@ def report(
         return
     columns = ["dataset", "windows", "failed", "success", "messages", "rows", "duplicate", "late", "poison"]
     columns += ["per hour", "seconds", "p95", "score", "anomalies"]
-    console.print_table(
+    console.print_turned(
         f"{used.since:%Y-%m-%d %H:%M} to {used.until:%Y-%m-%d %H:%M}",
         columns,
         [
@@ -437,10 +437,21 @@ def _show(results: list[Outcome | Failure], as_json: bool) -> None:
     if as_json:
         console.print_json(facts)
     else:
-        columns = ["window", "dataset", "did", "state", "messages", "rows", "duplicates", "late", "poison", "score"]
-        columns.append("seconds")
-        console.print_table("windows", columns, [[one.get(name) for name in columns] for one in facts])
+        columns = ["window", "dataset", "state", "rows", "notes", "score"]
+        console.print_table("windows", columns, [_line(one) for one in facts])
         for failure in failures:
             console.print_problem(f"{failure.window} {failure.dataset}: {failure.error}")
     if failures:
         raise typer.Exit(1)
+
+
+def _line(facts: dict[str, Any]) -> list[Any]:
+    """Of a window what fits a terminal; `--json` has the rest."""
+    from schoolhouse.lake.window import ALREADY
+
+    window, dataset, state = facts["window"], facts["dataset"], facts["state"]
+    if facts["did"] == ALREADY:
+        return [window, dataset, f"{state} already", None, "", None]
+    notes = [f"{facts[name]} {name}" for name in ("duplicates", "poison", "late", "expired") if facts.get(name)]
+    score = facts.get("score")
+    return [window, dataset, state, facts.get("rows"), ", ".join(notes), None if score is None else round(score, 1)]
