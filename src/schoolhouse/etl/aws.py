@@ -75,7 +75,8 @@ def mapped_errors(subject: str) -> Iterator[None]:
         ) from None
     except RecursionError:  # redirected, botocore asks the same host for the bucket's region, and is redirected again
         raise StorageError(
-            f"The host of {subject} only points elsewhere.", hint="Name the host that holds it; redirects are not followed."
+            f"The host of {subject} only points elsewhere.",
+            hint="Name the host that holds it; redirects are not followed.",
         ) from None
     except (BotoCoreError, HTTPError, OSError) as error:
         raise StorageUnavailable(f"AWS did not answer for {subject}: {type(error).__name__}.") from None
