@@ -62,6 +62,13 @@ def test_an_instructor_sees_the_own_section_and_a_list_of_nothing_else(peopled_s
     assert "43@torus.example" not in peopled_site.get("ann", "/", Accept="text/html").text
 
 
+def test_an_author_finds_the_own_projects_on_the_first_page_and_no_section(peopled_site: PeopledSite) -> None:
+    page = peopled_site.get("cy", "/", Accept="text/html").text
+    assert re.findall(r'href="(/projects/[^"]+)"', page) == ["/projects/7@torus.example/analytics"]
+    assert 'data-state="none-yours"' in page
+    assert "/projects/" not in peopled_site.get("ann", "/", Accept="text/html").text
+
+
 def test_the_same_number_on_another_platform_is_another_section(peopled_site: PeopledSite) -> None:
     assert peopled_site.get("bo", "/api/sections/42@other.example/overview").status == 200
     assert peopled_site.get("bo", f"/api/sections/{OWN}/overview").status == 403
