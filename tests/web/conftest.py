@@ -117,6 +117,13 @@ def lively_settings(embedded_data_dir: Path) -> Settings:
     return settings
 
 
+@pytest.fixture(scope="session")
+def lively(lively_settings: Settings) -> Iterator[Site]:
+    """The app over them; tests that use it stand in the group `dashboards`, so that one process makes it."""
+    with serving(lively_settings) as served:
+        yield served
+
+
 @dataclass(frozen=True)
 class ServeProcess:
     """A running `schoolhouse serve`."""

@@ -19,7 +19,7 @@ from tests.chromium import (
 )
 from tests.web.conftest import ServeProcess, serve_processes
 
-pytestmark = needs_chromium
+pytestmark = [*needs_chromium, pytest.mark.xdist_group("served campus")]
 
 
 @pytest.fixture(scope="module")

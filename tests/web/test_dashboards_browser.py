@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from schoolhouse.settings import Settings
 from tests.chromium import (
     FIRST_PAGE_BYTES,
     Opener,
@@ -20,7 +19,7 @@ from tests.chromium import (
     take_picture,
     watched_pages,
 )
-from tests.web.conftest import Site, serving
+from tests.web.conftest import Site
 
 pytestmark = [*needs_chromium, pytest.mark.xdist_group("dashboards")]
 SECTION = "/sections/1001@torus.example/instructor_dashboard/insights/analytics"
@@ -31,12 +30,6 @@ PROJECT = "/projects/301@torus.example/analytics"
 def browser() -> Iterator[Browser]:
     with running_chromium() as opened:
         yield opened
-
-
-@pytest.fixture(scope="module")
-def lively(lively_settings: Settings) -> Iterator[Site]:
-    with serving(lively_settings) as site:
-        yield site
 
 
 @pytest.fixture

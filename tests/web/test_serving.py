@@ -18,6 +18,8 @@ from schoolhouse.settings import load_settings
 from schoolhouse.web.running import FILE_NAME, ask_through_serve
 from tests.web.conftest import ServeProcess, environment, schoolhouse
 
+pytestmark = pytest.mark.xdist_group("served campus")
+
 Start = Callable[..., ServeProcess]
 
 
@@ -28,33 +30,25 @@ def _run(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_serve_announces_itself_answers_and_takes_its_file_away(campus_dir: Path, start_serve: Start) -> None:
+def test_serve_announces_itself_answers_and_ends_beside_an_open_connection(
+    campus_dir: Path, start_serve: Start
+) -> None:
     served = start_serve(campus_dir)
     facts = json.loads((campus_dir / FILE_NAME).read_text())
     assert (facts["address"], facts["pid"]) == (served.address, served.process.pid)
     answer = ask_through_serve(load_settings(data_dir=campus_dir), "SELECT count() FROM raw_events FINAL", "CSV")
     assert answer == b"205\n"
-    assert served.stop() == 0
-    assert not (campus_dir / FILE_NAME).exists()
-
-
-def test_ctrl_c_is_an_end_and_no_error(campus_dir: Path, start_serve: Start) -> None:
-    served = start_serve(campus_dir)
-    served.process.send_signal(signal.SIGINT)
-    assert served.process.wait(timeout=30) == 0
-    assert not (campus_dir / FILE_NAME).exists()
-
-
-def test_an_open_answer_does_not_keep_serve_from_ending(campus_dir: Path, start_serve: Start) -> None:
-    served = start_serve(campus_dir)
     connection = http.client.HTTPConnection(str(urlsplit(served.address).netloc), timeout=30)
     connection.request("GET", "/healthz")
     assert connection.getresponse().read()
     assert served.stop() == 0  # the connection is still open
     connection.close()
+    assert not (campus_dir / FILE_NAME).exists()
 
 
-def test_a_second_serve_hears_that_the_warehouse_is_held(campus_dir: Path, start_serve: Start) -> None:
+def test_a_second_serve_hears_that_the_warehouse_is_held_and_ctrl_c_ends_the_first(
+    campus_dir: Path, start_serve: Start
+) -> None:
     served = start_serve(campus_dir)
     second = _run(campus_dir, "serve", "--port", "0")
     assert second.returncode == 1
@@ -62,6 +56,9 @@ def test_a_second_serve_hears_that_the_warehouse_is_held(campus_dir: Path, start
     assert "Traceback" not in second.stderr
     with urllib.request.urlopen(f"{served.address}/readyz") as answer:
         assert answer.status == 200
+    served.process.send_signal(signal.SIGINT)
+    assert served.process.wait(timeout=30) == 0
+    assert not (campus_dir / FILE_NAME).exists()
 
 
 def test_a_serve_that_was_killed_is_not_asked(campus_dir: Path, start_serve: Start) -> None:
