@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from schoolhouse.settings import load_settings
+from schoolhouse.warehouse.connection import Warehouse
 from schoolhouse.web.running import FILE_NAME, ask_through_serve
+from tests.cli.shell import Shell
 from tests.web.conftest import ServeProcess, environment, schoolhouse
 
 pytestmark = pytest.mark.xdist_group("served campus")
@@ -73,17 +75,16 @@ def test_a_serve_that_was_killed_is_not_asked(campus_dir: Path, start_serve: Sta
 
 
 def test_serve_refuses_to_start_without_a_warehouse(tmp_path: Path) -> None:
-    refused = _run(tmp_path, "serve", "--port", "0")
-    assert refused.returncode == 1
+    refused = Shell(tmp_path, SCHOOLHOUSE_DATA_DIR=str(tmp_path)).run("serve", "--port", "0", exit_code=1)
     assert "There is no warehouse in" in refused.stderr
     assert "schoolhouse warehouse setup" in refused.stderr
     assert not (tmp_path / FILE_NAME).exists()
 
 
-def test_serve_refuses_to_start_while_migrations_are_pending(tmp_path: Path) -> None:
-    (tmp_path / "warehouse").mkdir()
-    refused = _run(tmp_path, "serve", "--port", "0")
-    assert refused.returncode == 1
+@pytest.mark.parametrize("handle", ["embedded"], indirect=True)
+def test_serve_refuses_to_start_while_migrations_are_pending(warehouse: Warehouse, tmp_path: Path) -> None:
+    names = {"SCHOOLHOUSE_DATA_DIR": str(warehouse.settings.data_dir), "CLICKHOUSE_DATABASE": warehouse.database}
+    refused = Shell(tmp_path, **names).run("serve", "--port", "0", exit_code=1)
     assert "migrations have not run" in refused.stderr
 
 
