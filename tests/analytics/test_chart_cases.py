@@ -22,7 +22,6 @@ from tests.analytics.given_events import course_key, statement_of
 from tests.conftest import settings_on
 from tests.given import HOST, load
 
-pytestmark = pytest.mark.xdist_group("chart cases")
 TEACHER = Asker("tests", may_see_learners=True)
 
 

@@ -21,7 +21,6 @@ from schoolhouse.warehouse import migrations
 from schoolhouse.warehouse.connection import open_warehouse
 from tests.analytics.campus_truth import KEYS, TRUTHS, Campus, tell
 
-pytestmark = pytest.mark.xdist_group("chart truth")
 FLAWS = Imperfections(duplicates=0.02, malformed=0.002)
 EVERYTHING = ChartFilters(top=1000)
 CHARTS = [chart.name for chart in catalogue()]

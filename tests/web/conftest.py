@@ -119,7 +119,7 @@ def lively_settings(embedded_data_dir: Path) -> Settings:
 
 @pytest.fixture(scope="session")
 def lively(lively_settings: Settings) -> Iterator[Site]:
-    """The app over them; tests that use it stand in the group `dashboards`, so that one process makes it."""
+    """The app over them."""
     with serving(lively_settings) as served:
         yield served
 

@@ -19,7 +19,6 @@ from tests.given import load, page_viewed
 from tests.web.conftest import Site, serving
 from tests.web.visitors import PeopledSite
 
-pytestmark = pytest.mark.xdist_group("admin pages")
 PAGES = (
     "/admin/clickhouse",
     "/admin/clickhouse/migrate",

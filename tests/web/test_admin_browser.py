@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.chromium import needs_chromium, running_chromium, serious_faults, slowly, take_picture
 from tests.web.visitors import PASSWORD, PeopledSite
 
-pytestmark = [*needs_chromium, pytest.mark.xdist_group("people in a browser")]
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")

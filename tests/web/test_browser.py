@@ -22,7 +22,7 @@ from tests.conftest import settings_on
 from tests.given import load, name_section, small_campus
 from tests.web.conftest import Site, serving
 
-pytestmark = [*needs_chromium, pytest.mark.xdist_group("sections in a browser")]
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,6 @@ from schoolhouse.analytics.catalogue import catalogue
 from tests.web.conftest import Site
 from tests.web.visitors import PeopledSite
 
-pytestmark = pytest.mark.xdist_group("dashboards")
 SECTION = "/api/v1/sections/1001@torus.example/charts"
 PROJECT = "/api/v1/projects/301@torus.example/charts"
 

@@ -14,7 +14,6 @@ from tests.given import HOST, name_section
 from tests.web.conftest import Site, serving
 from tests.web.visitors import PeopledSite
 
-pytestmark = pytest.mark.xdist_group("dashboards")
 PAGE = "/sections/1001@torus.example/instructor_dashboard/insights/analytics"
 
 

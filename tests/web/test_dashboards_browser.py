@@ -21,7 +21,7 @@ from tests.chromium import (
 )
 from tests.web.conftest import Site
 
-pytestmark = [*needs_chromium, pytest.mark.xdist_group("dashboards")]
+pytestmark = needs_chromium
 SECTION = "/sections/1001@torus.example/instructor_dashboard/insights/analytics"
 PROJECT = "/projects/301@torus.example/analytics"
 

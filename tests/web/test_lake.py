@@ -17,8 +17,6 @@ from tests.lake.broker import attempts, messages, running_broker
 from tests.web.conftest import Site, serving
 from tests.web.visitors import PeopledSite
 
-pytestmark = pytest.mark.xdist_group("the lake's page")
-
 
 @pytest.fixture(scope="module")
 def lake_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:

@@ -20,8 +20,6 @@ from schoolhouse.web.running import FILE_NAME, ask_through_serve
 from tests.cli.shell import Shell
 from tests.web.conftest import ServeProcess, environment, schoolhouse
 
-pytestmark = pytest.mark.xdist_group("served campus")
-
 Start = Callable[..., ServeProcess]
 
 

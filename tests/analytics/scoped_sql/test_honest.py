@@ -15,7 +15,6 @@ from schoolhouse.warehouse.connection import open_warehouse
 from tests.analytics.scoped_sql.questions import OWN, TwoWarehouses, read
 from tests.given import HOST
 
-pytestmark = pytest.mark.xdist_group("scoped sql")
 HONEST = read("honest.txt")
 SCOPE = section_scope(OWN)
 

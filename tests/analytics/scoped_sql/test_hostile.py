@@ -18,7 +18,6 @@ from schoolhouse.settings import Settings
 from schoolhouse.warehouse.connection import open_scoped, open_warehouse
 from tests.analytics.scoped_sql.questions import OWN, TwoWarehouses, outcome, read, state
 
-pytestmark = pytest.mark.xdist_group("scoped sql")
 HOSTILE = read("hostile.txt")
 # What the engine's filters must stop by themselves, whatever the check lets through.
 ENGINES_OWN = (

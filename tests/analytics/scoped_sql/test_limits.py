@@ -15,8 +15,6 @@ from schoolhouse.settings import Settings
 from schoolhouse.warehouse.connection import Warehouse
 from tests.given import HOST
 
-pytestmark = pytest.mark.xdist_group("question limits")
-
 # The rows of section 1 fill many granules of the table; section 2 has a few.
 ROWS = """
 INSERT INTO raw_events (event_id, user_id, platform, section_id, timestamp, event_type, object_id)
