@@ -44,8 +44,6 @@ _GROUP_BYTES: Final = 32 * 1024 * 1024  # of statements in one insert
 _IDS_LIMIT: Final = 3500  # ids in one look-up: a server takes 128 KiB in a bound value
 _LOAD_SECONDS: Final = 60.0  # how long inserts are accounted for as one load
 _WHY: Final = "xAPI"
-# To plan an insert costs more than to run it, and the optimizations of its plan, a fifth of that, gain nothing here.
-_PLAINLY: Final = {"query_plan_enable_optimizations": 0}
 
 log = logging.getLogger(__name__)
 
@@ -201,9 +199,7 @@ class StatementStore:
             received_ns=stored_ms * 1_000_000,
             max_line_bytes=self._settings.max_line_bytes,
         )
-        writer.insert_bytes(
-            "ingest", stream, input_format="ArrowStream", columns=ARROW_COLUMNS, why=_WHY, limits=_PLAINLY
-        )
+        writer.insert_bytes("ingest", stream, input_format="ArrowStream", columns=ARROW_COLUMNS, why=_WHY)
 
     def _keep(self) -> None:
         """End the load of the last minute, so that its lines are counted; the next statement begins another."""
