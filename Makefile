@@ -26,10 +26,10 @@ serve: setup ## Serve the pages over ./schoolhouse-data
 	$(BIN)/schoolhouse serve
 
 test: setup ## Run all tests but the long proofs (some 10 minutes)
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m "not slow"
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow"
 
 test-all: test ## Run every test, then the long proofs
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m slow
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m slow
 
 check: setup ## Lint, format, types, and the contracts between layers
 	$(BIN)/ruff check .

@@ -19,27 +19,27 @@ _TERM = datetime(2026, 1, 12, tzinfo=UTC)
 
 
 def write_part_attempts(path: Path, count: int, *, sections: int = 400, seed: int = 1) -> None:
-    """`count` statements over a term of 110 days, one a line, no two alike."""
+    """`count` statements over a term of 110 days, in order of time as a log is, one a line, no two alike."""
     chance = random.Random(seed)
     feedback = [
         " ".join(chance.choices(_WORDS.split(), k=chance.randint(8, 20))).capitalize() + "." for _ in range(2000)
     ]
     with path.open("w") as file:
-        for _ in range(count):
-            file.write(_part_attempt(chance, sections, feedback) + "\n")
+        for number in range(count):
+            when = _TERM + timedelta(days=110) * ((number + chance.random()) / count)
+            file.write(_part_attempt(chance, when, sections, feedback) + "\n")
 
 
 def _guid(chance: random.Random) -> str:
     return str(uuid.UUID(int=chance.getrandbits(128), version=4))
 
 
-def _part_attempt(chance: random.Random, sections: int, feedback: list[str]) -> str:
+def _part_attempt(chance: random.Random, when: datetime, sections: int, feedback: list[str]) -> str:
     section = chance.randint(1, sections)
     activity = 20_000 + chance.randint(0, 900)
     guid = _guid(chance)
     maximum = chance.choice([1, 1, 1, 2, 4])
     raw = round(chance.random() * maximum, 2)
-    when = _TERM + timedelta(seconds=chance.random() * 110 * 86_400)
     statement = {
         "actor": {
             "account": {"homePage": "https://proton.example.edu", "name": 100_000 + chance.randint(0, 40_000)},

@@ -16,7 +16,7 @@
     ├── LoadUnfinished           objects of an event are not loaded; deliver the event again
     ├── NotSignedIn              a request without valid credentials (401)
     ├── IdentityProviderError    the OpenID Connect provider cannot be reached or does not make sense (502)
-    ├── TooManyAttempts          too many wrong passwords; wait (429)
+    ├── TooManyAttempts          too many wrong passwords, or questions at once; wait (429)
     ├── NotSupported             understood, and not built yet (501)
     ├── UploadFailed             a bundle could not be delivered; it stays in the spool and is tried again
     │   └── SpoolFull              nothing more is accepted until bundles have been delivered
@@ -290,7 +290,7 @@ class LeaseLost(SchoolhouseError):
 
 
 class TooManyAttempts(SchoolhouseError):
-    """Too many failed attempts to sign in: nobody is let in for a while."""
+    """Too many failed attempts to sign in, or questions of one person at once: nothing goes on for a while."""
 
     code = "too_many_attempts"
     http_status = 429

@@ -98,3 +98,4 @@ def test_a_redirected_manifest_is_not_followed(lab: Lab, secret: FakeStore) -> N
     assert store.asked
     assert secret.asked == []
     assert run["status"] == "failed"
+    assert "points elsewhere" in run["error"]

@@ -24,6 +24,7 @@ from schoolhouse.collect.clients import Clients
 from schoolhouse.collect.xapi import Xapi
 from schoolhouse.settings import Settings, load_settings
 from schoolhouse.web.app import create_app
+from schoolhouse.web.serving import spare_the_collector
 from schoolhouse.web.xapi import xapi_routes
 
 
@@ -116,6 +117,7 @@ def serving(settings: Settings, app: FastAPI | None = None) -> Iterator[Site]:
 def main() -> None:
     settings = load_settings(**json.loads(Path(sys.argv[1]).read_text()))
     with serving(settings, create_app(settings)) as site:
+        spare_the_collector()
         print(json.dumps({"port": site.port, "secret": site.secret}), flush=True)
         sys.stdin.read()
 

@@ -87,7 +87,7 @@ class FakeGcs:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # an answer goes out in two writes: the second would wait 40 ms for the first
+    disable_nagle_algorithm = True  # the body would wait 40 ms for the receipt of the head
     gcs: FakeGcs
 
     @property

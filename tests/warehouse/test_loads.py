@@ -169,6 +169,23 @@ def test_a_broken_file_is_an_error_and_running_it_again_counts_once(tables: Ware
     assert value(tables, "SELECT count() FROM raw_events FINAL") == 20_000
 
 
+@pytest.mark.parametrize(("read_bytes", "waits"), [(1 << 30, True), (1 << 20, False), (1 << 40, False)])
+def test_parts_are_merged_after_a_large_load_and_not_meanwhile(tables: Warehouse, read_bytes: int, waits: bool) -> None:
+    with start_load(tables, route="file", source="large", read_bytes=read_bytes) as load:
+        for number in range(2):
+            load.add_lines(as_bytes(statement(id=str(uuid.uuid4()))), source_file="large", first_line=1 + number)
+        if waits and tables.is_embedded:  # a server is not ours to hold
+            with pytest.raises(SchoolhouseError):
+                tables.run("OPTIMIZE TABLE raw_events FINAL", why="tests")
+        else:
+            tables.run("OPTIMIZE TABLE raw_events FINAL", why="tests")
+    with pytest.raises(ValueError), start_load(tables, route="file", source="large", read_bytes=read_bytes):  # noqa: PT011
+        raise ValueError
+    tables.run("OPTIMIZE TABLE raw_events FINAL", why="tests")
+    sql = "SELECT count() FROM system.parts WHERE active AND table = 'raw_events' AND database = currentDatabase()"
+    assert value(tables, sql) == 1
+
+
 def test_blocks_of_a_load_keep_their_places(shared_tables: Warehouse) -> None:
     lines = [as_bytes(statement(mark=f"block {place}")) for place in range(10)]
     with start_load(shared_tables, route="file", source="blocks") as load:

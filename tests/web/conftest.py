@@ -117,6 +117,13 @@ def lively_settings(embedded_data_dir: Path) -> Settings:
     return settings
 
 
+@pytest.fixture(scope="session")
+def lively(lively_settings: Settings) -> Iterator[Site]:
+    """The app over them."""
+    with serving(lively_settings) as served:
+        yield served
+
+
 @dataclass(frozen=True)
 class ServeProcess:
     """A running `schoolhouse serve`."""
@@ -151,9 +158,9 @@ def campus_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return data_dir
 
 
-@contextmanager
-def serve_processes() -> Iterator[Callable[[Path], ServeProcess]]:
-    """Starts `schoolhouse serve` on free ports; what is still running at the end is stopped."""
+@pytest.fixture
+def start_serve() -> Iterator[Callable[[Path], ServeProcess]]:
+    """Starts `schoolhouse serve` on free ports; what is still running at the end of the test is stopped."""
     started: list[ServeProcess] = []
 
     def start(data_dir: Path) -> ServeProcess:
@@ -173,13 +180,6 @@ def serve_processes() -> Iterator[Callable[[Path], ServeProcess]]:
         served.process.wait(timeout=30)
         assert served.process.stdout is not None
         served.process.stdout.close()
-
-
-@pytest.fixture
-def start_serve() -> Iterator[Callable[[Path], ServeProcess]]:
-    """Starts `schoolhouse serve` for the time of a test."""
-    with serve_processes() as start:
-        yield start
 
 
 @pytest.fixture(scope="session")

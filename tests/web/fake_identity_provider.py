@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
@@ -18,12 +19,18 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 
+@cache
+def _own_key() -> RSAKey:
+    """The provider's key; making one takes longer than a test."""
+    return RSAKey.generate_key(2048, {"kid": "one"})
+
+
 @dataclass
 class FakeProvider:
     """What the provider does: `claims` go into the next token, `key` signs it, `challenges` holds codes given out."""
 
     address: str = ""
-    key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "one"}))
+    key: RSAKey = field(default_factory=_own_key)
     signing_key: RSAKey | None = None
     claims: dict[str, Any] = field(default_factory=dict)
     challenges: dict[str, str] = field(default_factory=dict)
@@ -71,7 +78,7 @@ def running_provider() -> Iterator[FakeProvider]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         provider.address = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield provider
         server.shutdown()

@@ -62,6 +62,13 @@ def test_an_instructor_sees_the_own_section_and_a_list_of_nothing_else(peopled_s
     assert "43@torus.example" not in peopled_site.get("ann", "/", Accept="text/html").text
 
 
+def test_an_author_finds_the_own_projects_on_the_first_page_and_no_section(peopled_site: PeopledSite) -> None:
+    page = peopled_site.get("cy", "/", Accept="text/html").text
+    assert re.findall(r'href="(/projects/[^"]+)"', page) == ["/projects/7@torus.example/analytics"]
+    assert 'data-state="none-yours"' in page
+    assert "/projects/" not in peopled_site.get("ann", "/", Accept="text/html").text
+
+
 def test_the_same_number_on_another_platform_is_another_section(peopled_site: PeopledSite) -> None:
     assert peopled_site.get("bo", "/api/sections/42@other.example/overview").status == 200
     assert peopled_site.get("bo", f"/api/sections/{OWN}/overview").status == 403
@@ -186,13 +193,19 @@ def test_the_first_account_closes_the_door_at_once(own_site: Site) -> None:
 
 # What anybody may ask: is the server there, what does the API look like, and the way in.
 OPEN_TO_ALL = ("/healthz", "/readyz", "/static/", "/sign-in", "/sign-out", "/xAPI/", "/api/openapi.json")
+OPERATORS_BODY = b'{"sql": "SELECT 1", "chart": "event_summary"}'  # what the operator's own doors take
 
 
-def _routes(site: Site) -> list[tuple[str, str]]:
-    """Every route as (method, path), with a foreign section in the place of names."""
+def _routes(
+    site: Site, *, section: str = "43@torus.example", project: str = "7@torus.example"
+) -> list[tuple[str, str]]:
+    """Every route as (method, path), with a section or project, and 1 in the place of other names."""
     found = []
     for route in _flat(site.app.routes):
-        path = re.sub(r"\{slug[^}]*\}", "43@torus.example", route.path)
+        path = re.sub(r"(projects/)\{slug[^}]*\}", rf"\g<1>{project}", route.path)
+        path = re.sub(r"\{slug[^}]*\}", section, path)
+        path = re.sub(r"\{name[^}]*\}", "event_summary", path)
+        path = re.sub(r"\{ending[^}]*\}", "csv", path)
         path = re.sub(r"\{[^}]*\}", "1", path)
         if not path.startswith(OPEN_TO_ALL):
             found += [(method, path) for method in sorted(route.methods - {"HEAD", "OPTIONS"})]
@@ -214,16 +227,37 @@ def _flat(routes: Any) -> list[Any]:
 def test_no_route_answers_who_has_not_signed_in(peopled_site: PeopledSite) -> None:
     routes = _routes(peopled_site.site)
     assert len(routes) > 30
-    body = b'{"sql": "SELECT 1", "chart": "event_summary"}'  # what the operator's own doors take
     for method, path in routes:
-        refused = peopled_site.request("", method, path, body, Content_Type="application/json")
+        refused = peopled_site.request("", method, path, OPERATORS_BODY, Content_Type="application/json")
         leads_on = (refused.status, refused.headers.get("location")) == (307, "/")  # an old address of the first page
         assert refused.status in {401, 403} or leads_on, (method, path)
 
 
-def test_no_route_shows_a_foreign_section_to_an_instructor(peopled_site: PeopledSite) -> None:
-    routes = [(method, path) for method, path in _routes(peopled_site.site) if "43@torus.example" in path]
-    assert len(routes) > 10
-    for method, path in routes:
-        refused = peopled_site.request("ann", method, path, b"{}", Content_Type="application/json")
-        assert refused.status == 403, (method, path)
+# What people who are signed in may ask of no section: what there is to ask, and the list of what is theirs.
+OPEN_TO_PEOPLE = {"/", "/sections", "/api/sections", "/api/v1/charts", "/api/v1/tables"}
+FOREIGN_MARKS = re.compile(rb"43@torus|Statistics,|other\.example|projects/7")
+
+
+def test_an_instructor_of_one_section_gets_403_or_an_empty_world_on_every_other_route(
+    peopled_site: PeopledSite,
+) -> None:
+    answered = set()
+    for method, path in _routes(peopled_site.site):
+        reply = peopled_site.request("ann", method, path, OPERATORS_BODY, Content_Type="application/json")
+        if reply.status != 403:
+            answered.add(path)
+            assert not FOREIGN_MARKS.search(reply.body), (method, path)
+    assert answered == OPEN_TO_PEOPLE
+    foreign = peopled_site.get("root", "/api/sections").body
+    assert FOREIGN_MARKS.search(foreign)  # else the search above finds nothing, whatever is shown
+
+
+def test_the_routes_of_the_own_section_show_nothing_of_another(peopled_site: PeopledSite) -> None:
+    shown = 0
+    for method, path in _routes(peopled_site.site, section=OWN):
+        if method == "GET" and OWN in path:
+            reply = peopled_site.get("ann", path)
+            assert reply.status in {200, 307}, path
+            assert not FOREIGN_MARKS.search(reply.body), path
+            shown += reply.status == 200
+    assert shown > 6

@@ -113,6 +113,20 @@ def test_the_audit_log_can_be_searched(flawed: Site) -> None:
     assert "Nothing is recorded that matches" in flawed.page("/admin/audit?who=nobody-at-all").text
 
 
+def test_older_acts_are_on_further_pages_of_the_audit_log(flawed: Site) -> None:
+    audit = flawed.app.state.schoolhouse.database.audit
+    for number in range(201):
+        audit.saw("kim", f"section {number}")
+    first = flawed.page("/admin/audit?who=kim").text
+    assert "section 200<" in first
+    assert "section 0<" not in first
+    [older] = re.findall(r'href="(/admin/audit\?who=kim&amp;before=\d+)"', first)
+    second = flawed.page(older.replace("&amp;", "&")).text
+    assert re.findall(r">(section \d+)<", second) == ["section 0"]
+    assert "Newest" in second
+    assert "Older" not in second
+
+
 def test_metrics_count_requests_by_route_and_name_no_section(flawed: Site) -> None:
     flawed.get("/api/sections/42@torus.example/overview")
     text = flawed.get("/metrics").text

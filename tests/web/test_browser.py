@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from schoolhouse.warehouse import migrations
+from schoolhouse.warehouse.connection import open_warehouse
 from tests.chromium import (
     FIRST_PAGE_BYTES,
     Opener,
@@ -17,7 +18,9 @@ from tests.chromium import (
     take_picture,
     watched_pages,
 )
-from tests.web.conftest import ServeProcess, serve_processes
+from tests.conftest import settings_on
+from tests.given import load, name_section, small_campus
+from tests.web.conftest import Site, serving
 
 pytestmark = needs_chromium
 
@@ -29,15 +32,21 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def served(campus_dir: Path) -> Iterator[ServeProcess]:
-    with serve_processes() as start:
-        yield start(campus_dir)
+def named(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The small campus, with a section whose title looks like HTML."""
+    settings = settings_on("embedded", request, data_dir=tmp_path_factory.mktemp("named"))
+    with open_warehouse(settings, who="tests", must_exist=False) as warehouse:
+        migrations.up(warehouse)
+        load(warehouse, small_campus())
+        name_section(warehouse, 43, title="Statistics, <b>spring</b>")
+    with serving(settings) as site:
+        yield site
 
 
 @pytest.fixture
-def open_page(browser: Browser, served: ServeProcess) -> Iterator[Opener]:
-    """Opens a page of the served process under watch."""
-    with watched_pages(browser, served.address) as opener:
+def open_page(browser: Browser, named: Site) -> Iterator[Opener]:
+    """Opens a page of the site under watch."""
+    with watched_pages(browser, named.address) as opener:
         yield opener
 
 

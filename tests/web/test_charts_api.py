@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,25 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from schoolhouse.analytics.catalogue import catalogue
-from schoolhouse.settings import Settings
-from tests.web.conftest import Site, serving
-from tests.web.visitors import PeopledSite, peopled
+from tests.web.conftest import Site
+from tests.web.visitors import PeopledSite
 
-pytestmark = pytest.mark.xdist_group("dashboards")
 SECTION = "/api/v1/sections/1001@torus.example/charts"
 PROJECT = "/api/v1/projects/301@torus.example/charts"
-
-
-@pytest.fixture(scope="module")
-def lively(lively_settings: Settings) -> Iterator[Site]:
-    with serving(lively_settings) as site:
-        yield site
-
-
-@pytest.fixture(scope="module")
-def people(campus_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PeopledSite]:
-    with peopled(campus_settings, tmp_path_factory.mktemp("people")) as site:
-        yield site
 
 
 @pytest.mark.parametrize("name", [chart.name for chart in catalogue() if chart.name != "page_attempts_by_number"])
@@ -121,8 +106,8 @@ def test_what_filters_say_is_bound_and_never_sql(lively: Site) -> None:
         assert lively.get(f"{SECTION}/page_engagement?pages={attack}").json()["rows"] == []
 
 
-def test_an_instructor_gets_their_own_section_and_no_other(people: PeopledSite) -> None:
-    own = people.get("ann", "/api/v1/sections/42@torus.example/charts/event_summary")
+def test_an_instructor_gets_their_own_section_and_no_other(peopled_site: PeopledSite) -> None:
+    own = peopled_site.get("ann", "/api/v1/sections/42@torus.example/charts/event_summary")
     assert sum(row["events"] for row in own.json()["rows"]) == 3
     for path in (
         "/api/v1/sections/43@torus.example/charts/event_summary",
@@ -130,42 +115,42 @@ def test_an_instructor_gets_their_own_section_and_no_other(people: PeopledSite) 
         "/api/v1/sections/77@torus.example/charts/event_summary",
         "/api/v1/projects/7@torus.example/charts/event_summary",
     ):
-        assert people.get("ann", path).status == 403, path
-    assert people.get("", "/api/v1/sections/42@torus.example/charts/event_summary").status == 401
-    assert people.get("", "/api/v1/charts").status == 401
+        assert peopled_site.get("ann", path).status == 403, path
+    assert peopled_site.get("", "/api/v1/sections/42@torus.example/charts/event_summary").status == 401
+    assert peopled_site.get("", "/api/v1/charts").status == 401
 
 
-def test_a_number_that_two_platforms_share_keeps_their_events_apart(people: PeopledSite) -> None:
-    here = people.get("root", "/api/v1/sections/42@torus.example/charts/event_summary").json()["rows"]
-    there = people.get("root", "/api/v1/sections/42@other.example/charts/event_summary").json()["rows"]
+def test_a_number_that_two_platforms_share_keeps_their_events_apart(peopled_site: PeopledSite) -> None:
+    here = peopled_site.get("root", "/api/v1/sections/42@torus.example/charts/event_summary").json()["rows"]
+    there = peopled_site.get("root", "/api/v1/sections/42@other.example/charts/event_summary").json()["rows"]
     assert (sum(row["events"] for row in here), sum(row["events"] for row in there)) == (3, 1)
 
 
-def test_an_author_sees_the_project_and_not_its_learners(people: PeopledSite) -> None:
-    rows = people.get("cy", "/api/v1/projects/7@torus.example/charts/section_comparison?min_group=1").json()
+def test_an_author_sees_the_project_and_not_its_learners(peopled_site: PeopledSite) -> None:
+    rows = peopled_site.get("cy", "/api/v1/projects/7@torus.example/charts/section_comparison?min_group=1").json()
     assert rows["min_group"] == 5
     assert [row["section_id"] for row in rows["rows"]] == [43]  # 42 has two learners: a small group
-    assert people.get("cy", "/api/v1/sections/43@torus.example/charts/learners_at_risk").status == 403
+    assert peopled_site.get("cy", "/api/v1/sections/43@torus.example/charts/learners_at_risk").status == 403
 
 
-def test_learners_have_made_up_names_for_those_who_may_not_see_them(people: PeopledSite) -> None:
+def test_learners_have_made_up_names_for_those_who_may_not_see_them(peopled_site: PeopledSite) -> None:
     path = "/api/v1/sections/43@torus.example/charts/learners_at_risk"
-    hidden = people.get("di", path)
-    shown = people.get("root", path)
+    hidden = peopled_site.get("di", path)
+    shown = peopled_site.get("root", path)
     names = [row["learner"] for row in hidden.json()["rows"]]
     assert names
     assert all(name.startswith("learner ") for name in names)
     assert len(set(names)) == len(names)
     assert {row["learner"] for row in shown.json()["rows"]} <= {str(1000 + n) for n in range(20)}
-    written = list(csv.DictReader(io.StringIO(people.get("di", f"{path}.csv").text)))
+    written = list(csv.DictReader(io.StringIO(peopled_site.get("di", f"{path}.csv").text)))
     assert [row["learner"] for row in written] == names
-    drawn = people.get("di", f"{path}.svg").text
+    drawn = peopled_site.get("di", f"{path}.svg").text
     assert not any(f">{row['learner']}<" in drawn for row in shown.json()["rows"])
 
 
-def test_an_export_is_recorded(people: PeopledSite) -> None:
-    people.get("ann", "/api/v1/sections/42@torus.example/charts/event_summary.csv")
-    entries = people.site.app.state.schoolhouse.database.audit.entries(who="ann", action="export")
+def test_an_export_is_recorded(peopled_site: PeopledSite) -> None:
+    peopled_site.get("ann", "/api/v1/sections/42@torus.example/charts/event_summary.csv")
+    entries = peopled_site.site.app.state.schoolhouse.database.audit.entries(who="ann", action="export")
     assert (entries[0].subject, entries[0].detail) == ("section 42@torus.example", "event_summary.csv")
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from schoolhouse.settings import Settings
 from tests.chromium import (
     FIRST_PAGE_BYTES,
     Opener,
@@ -20,9 +19,9 @@ from tests.chromium import (
     take_picture,
     watched_pages,
 )
-from tests.web.conftest import Site, serving
+from tests.web.conftest import Site
 
-pytestmark = [*needs_chromium, pytest.mark.xdist_group("dashboards")]
+pytestmark = needs_chromium
 SECTION = "/sections/1001@torus.example/instructor_dashboard/insights/analytics"
 PROJECT = "/projects/301@torus.example/analytics"
 
@@ -31,12 +30,6 @@ PROJECT = "/projects/301@torus.example/analytics"
 def browser() -> Iterator[Browser]:
     with running_chromium() as opened:
         yield opened
-
-
-@pytest.fixture(scope="module")
-def lively(lively_settings: Settings) -> Iterator[Site]:
-    with serving(lively_settings) as site:
-        yield site
 
 
 @pytest.fixture
@@ -111,7 +104,8 @@ def test_filters_stay_in_the_address_and_choose_what_is_shown(open_page: Opener)
     _settled(page)
     page.go_back()
     expect(page.get_by_role("heading", name="Watch curve")).to_be_visible()
-    page.get_by_label("From").fill("2030-01-01")
+    _settled(page)  # before htmx is there, a change goes unheard
+    page.get_by_label("From", exact=True).fill("2030-01-01")
     expect(page.locator(".cards-slot [data-state=empty]")).to_be_visible()
     expect(page.locator("#slot-video_completion [data-state=empty]")).to_contain_text("Not enough data")
     assert watch.complaints == []
@@ -178,6 +172,7 @@ def test_a_long_answer_comes_in_pages_and_as_a_file(open_page: Opener, tmp_path:
     expect(page.locator("#page-note")).to_have_text("Page 1 of 3", timeout=30_000)
     page.get_by_role("button", name="Next ›").click()
     expect(page.locator("#rows tbody tr").first).to_have_text("51")
+    expect(page.locator("#chart-place")).to_contain_text("asks for event_type, events, learners, which the rows do not")
     with page.expect_download() as waiting:
         page.get_by_role("button", name="CSV").click()
     waiting.value.save_as(tmp_path / "answer.csv")
@@ -191,6 +186,9 @@ def test_a_wrong_question_is_explained_with_its_place(open_page: Opener) -> None
     page.keyboard.press("Control+Enter")
     expect(page.locator("#problem")).to_contain_text("Line 2, column 3", timeout=30_000)
     expect(page.locator(".ace_gutter-cell.ace_error")).to_have_text("2")
+    expect(page.locator("#problem")).to_contain_text("See the list of tables and columns.")
+    page.get_by_text("Tables and columns", exact=True).click()
+    expect(page.locator("#readable li").filter(has_text="scaled_score").first).to_be_visible()
     _write(page, "DROP TABLE raw_events")
     page.keyboard.press("Control+Enter")
     expect(page.locator("#problem")).to_contain_text("SELECT", timeout=30_000)

@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 
 from schoolhouse.settings import Settings, load_settings
-from schoolhouse.warehouse import migrations
-from schoolhouse.warehouse.connection import open_warehouse
 from tests.web.conftest import Site, serving
 
 
@@ -94,8 +92,9 @@ def test_no_page_holds_inline_script_or_style(site: Site) -> None:
         assert all("src=" in tag or "application/json" in tag for tag in re.findall(r"<script[^>]*>", text))
 
 
+@pytest.mark.parametrize("handle", ["embedded"], indirect=True)
 def test_not_set_up_empty_and_error_are_told_apart(
-    embedded_data_dir: Path, campus_settings: Settings, tmp_path: Path
+    migrated_settings: Settings, campus_settings: Settings, tmp_path: Path
 ) -> None:
     missing = load_settings(data_dir=tmp_path / "nowhere")
     with serving(missing) as site:
@@ -104,10 +103,7 @@ def test_not_set_up_empty_and_error_are_told_apart(
         assert "schoolhouse warehouse setup" in reply.text
         assert site.get("/readyz").json()["error"]["code"] == "warehouse_not_ready"
 
-    empty = load_settings(data_dir=embedded_data_dir, clickhouse_database="empty_pages")
-    with open_warehouse(empty, must_exist=False) as warehouse:
-        migrations.up(warehouse)
-    with serving(empty) as site:
+    with serving(migrated_settings) as site:
         reply = site.page("/")
         assert (reply.status, _state(reply.text)) == (200, ["empty"])
 

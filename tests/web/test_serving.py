@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from schoolhouse.settings import load_settings
+from schoolhouse.warehouse.connection import Warehouse
 from schoolhouse.web.running import FILE_NAME, ask_through_serve
+from tests.cli.shell import Shell
 from tests.web.conftest import ServeProcess, environment, schoolhouse
 
 Start = Callable[..., ServeProcess]
@@ -28,33 +30,25 @@ def _run(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_serve_announces_itself_answers_and_takes_its_file_away(campus_dir: Path, start_serve: Start) -> None:
+def test_serve_announces_itself_answers_and_ends_beside_an_open_connection(
+    campus_dir: Path, start_serve: Start
+) -> None:
     served = start_serve(campus_dir)
     facts = json.loads((campus_dir / FILE_NAME).read_text())
     assert (facts["address"], facts["pid"]) == (served.address, served.process.pid)
     answer = ask_through_serve(load_settings(data_dir=campus_dir), "SELECT count() FROM raw_events FINAL", "CSV")
     assert answer == b"205\n"
-    assert served.stop() == 0
-    assert not (campus_dir / FILE_NAME).exists()
-
-
-def test_ctrl_c_is_an_end_and_no_error(campus_dir: Path, start_serve: Start) -> None:
-    served = start_serve(campus_dir)
-    served.process.send_signal(signal.SIGINT)
-    assert served.process.wait(timeout=30) == 0
-    assert not (campus_dir / FILE_NAME).exists()
-
-
-def test_an_open_answer_does_not_keep_serve_from_ending(campus_dir: Path, start_serve: Start) -> None:
-    served = start_serve(campus_dir)
     connection = http.client.HTTPConnection(str(urlsplit(served.address).netloc), timeout=30)
     connection.request("GET", "/healthz")
     assert connection.getresponse().read()
     assert served.stop() == 0  # the connection is still open
     connection.close()
+    assert not (campus_dir / FILE_NAME).exists()
 
 
-def test_a_second_serve_hears_that_the_warehouse_is_held(campus_dir: Path, start_serve: Start) -> None:
+def test_a_second_serve_hears_that_the_warehouse_is_held_and_ctrl_c_ends_the_first(
+    campus_dir: Path, start_serve: Start
+) -> None:
     served = start_serve(campus_dir)
     second = _run(campus_dir, "serve", "--port", "0")
     assert second.returncode == 1
@@ -62,6 +56,9 @@ def test_a_second_serve_hears_that_the_warehouse_is_held(campus_dir: Path, start
     assert "Traceback" not in second.stderr
     with urllib.request.urlopen(f"{served.address}/readyz") as answer:
         assert answer.status == 200
+    served.process.send_signal(signal.SIGINT)
+    assert served.process.wait(timeout=30) == 0
+    assert not (campus_dir / FILE_NAME).exists()
 
 
 def test_a_serve_that_was_killed_is_not_asked(campus_dir: Path, start_serve: Start) -> None:
@@ -76,17 +73,16 @@ def test_a_serve_that_was_killed_is_not_asked(campus_dir: Path, start_serve: Sta
 
 
 def test_serve_refuses_to_start_without_a_warehouse(tmp_path: Path) -> None:
-    refused = _run(tmp_path, "serve", "--port", "0")
-    assert refused.returncode == 1
+    refused = Shell(tmp_path, SCHOOLHOUSE_DATA_DIR=str(tmp_path)).run("serve", "--port", "0", exit_code=1)
     assert "There is no warehouse in" in refused.stderr
     assert "schoolhouse warehouse setup" in refused.stderr
     assert not (tmp_path / FILE_NAME).exists()
 
 
-def test_serve_refuses_to_start_while_migrations_are_pending(tmp_path: Path) -> None:
-    (tmp_path / "warehouse").mkdir()
-    refused = _run(tmp_path, "serve", "--port", "0")
-    assert refused.returncode == 1
+@pytest.mark.parametrize("handle", ["embedded"], indirect=True)
+def test_serve_refuses_to_start_while_migrations_are_pending(warehouse: Warehouse, tmp_path: Path) -> None:
+    names = {"SCHOOLHOUSE_DATA_DIR": str(warehouse.settings.data_dir), "CLICKHOUSE_DATABASE": warehouse.database}
+    refused = Shell(tmp_path, **names).run("serve", "--port", "0", exit_code=1)
     assert "migrations have not run" in refused.stderr
 
 

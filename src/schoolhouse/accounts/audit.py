@@ -27,8 +27,9 @@ _DETAIL_LENGTH: Final = 10_000
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing that somebody did. `at` is UTC seconds since 1970; `seconds` what it took."""
+    """One thing that somebody did. `at` is UTC seconds since 1970; `seconds` what it took; ids rise."""
 
+    id: int
     at: float
     who: str
     action: str
@@ -77,17 +78,19 @@ class AuditLog:
         if rows:
             self._write(rows)
 
-    def entries(self, *, limit: int = 200, who: str = "", action: str = "") -> list[Entry]:
-        """The newest entries first."""
+    def entries(self, *, limit: int = 200, who: str = "", action: str = "", before: int = 0) -> list[Entry]:
+        """The newest entries first; with `before`, those older than the entry of that number."""
         self.flush()
         table = audit_entries.c
         query = select(
-            table.at, table.who, table.action, table.subject, table.detail, table.outcome, table.seconds
+            table.id, table.at, table.who, table.action, table.subject, table.detail, table.outcome, table.seconds
         ).order_by(table.id.desc())
         if who:
             query = query.where(table.who == who)
         if action:
             query = query.where(table.action == action)
+        if before:
+            query = query.where(table.id < before)
         with self._engine.connect() as connection:
             return [Entry(*row) for row in connection.execute(query.limit(limit))]
 

@@ -23,6 +23,19 @@ _LABELS: Final = (
     ("from_title", "from_label", ("from_page",)),
     ("to_title", "to_label", ("to_page",)),
 )
+# What has no colour of its own, as in web/static/charts.js.
+_SERIES: Final = [
+    "#4a8fd4",
+    "#e08a3c",
+    "#2aa198",
+    "#cf5b52",
+    "#8c70c4",
+    "#d1a32a",
+    "#c86da4",
+    "#58a55c",
+    "#7a8ca8",
+    "#a5813f",
+]
 _INKS: Final[dict[Theme, dict[str, str]]] = {
     "light": {"ground": "#ffffff", "ink": "#1d2733", "quiet": "#586676", "line": "#dde2e8"},
     "dark": {"ground": "#1a2129", "ink": "#e4e9ee", "quiet": "#9dabb9", "line": "#2d3742"},
@@ -74,7 +87,9 @@ def _config(inks: dict[str, str]) -> dict[str, Any]:
         "view": {"stroke": None},
         "title": {"color": inks["ink"], "subtitleColor": inks["quiet"], "fontSize": 16, "subtitlePadding": 4},
         "axis": {**text, "gridColor": inks["line"], "domainColor": inks["line"], "tickColor": inks["line"]},
-        "axisX": {"grid": False, "labelPadding": 6},
+        "mark": {"color": _SERIES[0]},
+        "range": {"category": _SERIES},
+        "axisX": {"grid": False, "labelPadding": 6, "labelSeparation": 8},
         "axisY": {"domain": False, "ticks": False, "labelPadding": 8},
         "legend": {**text, "labelColor": inks["ink"]},
     }

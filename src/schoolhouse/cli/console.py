@@ -100,8 +100,8 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, default=str, ensure_ascii=False, indent=2))
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A table on standard output; numbers to the right with thousands separators."""
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, separators: bool = True) -> None:
+    """A table on standard output; numbers to the right, with thousands separators unless they may be ids."""
     from rich.console import Console
     from rich.table import Table
 
@@ -113,7 +113,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
         is_name = index == 0 and all(len(cell(row[0])) <= 24 for row in rows)
         table.add_column(name, justify="right" if is_number else "left", overflow="fold", no_wrap=is_name)
     for row in rows:
-        table.add_row(*(cell(value) for value in row))
+        table.add_row(*(str(value) if type(value) is int and not separators else cell(value) for value in row))
     Console().print(table)
 
 

@@ -52,7 +52,8 @@ def query(
         console.print_json(document["data"])
         return
     columns = [column["name"] for column in document["meta"]]
-    console.print_table("", columns, [[row[name] for name in columns] for row in document["data"]])
+    rows = [[row[name] for name in columns] for row in document["data"]]
+    console.print_table("", columns, rows, separators=False)
     typer.echo(f"{document['rows']:,} rows", err=True)
 
 

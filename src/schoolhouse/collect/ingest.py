@@ -48,7 +48,8 @@ def ingest_files(
     `on_progress` is called with a file's name and the bytes read since the last call.
     """
     source = files[0].name if len(files) == 1 else f"{len(files)} files from {files[0].name}"
-    with start_load(warehouse, route="file", source=source) as load:
+    read_bytes = sum(file.size_bytes for file in files if _is_for_the_engine(warehouse, file))
+    with start_load(warehouse, route="file", source=source, read_bytes=read_bytes) as load:
         report = IngestReport(len(files), load.summary)
         gathered = _Gathered(load)
         for file in files:

@@ -46,7 +46,7 @@ def complete(line: bytes, additions: dict[str, bytes], *, replaces: bool) -> byt
         kept = {name: bytes(raw) for name, raw in _decode_top(line).items() if name not in additions}
         parts = additions | kept
         return b"{" + b",".join(b'"%s":%s' % (name.encode(), raw) for name, raw in parts.items()) + b"}"
-    return b"{" + b",".join(b'"%s":%s' % (name.encode(), raw) for name, raw in additions.items()) + b"," + line[1:]
+    return b"{" + b"".join([b'"%s":%s,' % (name.encode(), raw) for name, raw in additions.items()]) + line[1:]
 
 
 def complete_for_reading(line: bytes, event_id: UUID, event_version: int, authority: bytes) -> bytes:

@@ -116,7 +116,7 @@ class StatementSpool:
                 self._pipeline.start()
             return self._pipeline
 
-    def _known(self, ids: list[UUID]) -> dict[UUID, bytes]:
+    def _known(self, ids: list[str]) -> dict[str, bytes]:
         """What the warehouse has under these ids, if it answers."""
         with self._lock:
             if not ids or time.monotonic() < self._asks_after:
@@ -144,7 +144,7 @@ class _Claims:
     """The ids of a request, entered into the spool together with its statements."""
 
     def __init__(self, statements: Sequence[Incoming]) -> None:
-        self._prints = {one.id: fingerprint(one.line) for one in statements}
+        self._prints = {UUID(one.id): fingerprint(one.line) for one in statements}
 
     def enter(self, connection: sqlite3.Connection) -> StatementConflict | None:
         """Enter them, in the transaction that stores the statements, or say which id is taken."""
@@ -155,7 +155,7 @@ class _Claims:
                 (identifier.bytes, now - ID_SECONDS),
             ).fetchone()
             if row and not mine.matches(Fingerprint(*row)):
-                return conflict_over(identifier)
+                return conflict_over(str(identifier))
         connection.executemany(
             "INSERT OR REPLACE INTO statement_ids (id, digest, time, accepted_at) VALUES (?, ?, ?, ?)",
             [(identifier.bytes, mine.digest, mine.time, now) for identifier, mine in self._prints.items()],

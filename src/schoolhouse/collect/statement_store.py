@@ -20,8 +20,10 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NamedTuple
-from uuid import UUID
+from functools import lru_cache
+from typing import Final
+
+import msgspec
 
 from schoolhouse.collect.equality import say_the_same
 from schoolhouse.collect.group_commit import GroupCommit
@@ -46,11 +48,13 @@ _WHY: Final = "xAPI"
 log = logging.getLogger(__name__)
 
 
-class Incoming(NamedTuple):
+# Tens of thousands wait for a commit at a time: a garbage collector that walked through them again and again would cost
+# a request as much as reading it does. They refer to nothing that could refer back.
+class Incoming(msgspec.Struct, frozen=True, gc=False):
     """A statement that was sent: its line, and what it lacks."""
 
     line: bytes
-    id: UUID
+    id: str  # in lower case, as UUIDs are compared
     has_id: bool
     has_timestamp: bool
     is_unique: bool  # no stored statement can have this id
@@ -85,7 +89,7 @@ def receive(raw: bytes, statement: Statement, *, given_id: str = "", max_bytes: 
     is_unique = not (own_id or given_id or has_timestamp)
     return Incoming(
         line=line,
-        id=UUID(own_id or given_id) if own_id or given_id else derived_id(line, time.time_ns() if is_unique else 0),
+        id=(own_id or given_id).lower() or str(derived_id(line, time.time_ns() if is_unique else 0)),
         has_id=bool(own_id),
         has_timestamp=has_timestamp,
         is_unique=is_unique,
@@ -211,22 +215,22 @@ class StatementStore:
                 log.warning("could not close the accounts of a load", extra={"reason": error.message})
 
 
-def known_statements(warehouse: Warehouse, ids: list[UUID]) -> dict[UUID, bytes]:
+def known_statements(warehouse: Warehouse, ids: list[str]) -> dict[str, bytes]:
     """The statements that are stored under some of these ids."""
-    known: dict[UUID, bytes] = {}
+    known: dict[str, bytes] = {}
     for start in range(0, len(ids), _IDS_LIMIT):
-        asked = {"ids": ",".join(map(str, ids[start : start + _IDS_LIMIT]))}
+        asked = {"ids": ",".join(ids[start : start + _IDS_LIMIT])}
         taken = warehouse.ask(sql("list_known_ids", _SQL), asked, why=_WHY).rows
         if taken:
             asked = {"ids": ",".join(str(row[0]) for row in taken)}
             rows = warehouse.ask(sql("find_stored_statements", _SQL), asked, why=_WHY).rows
-            known |= {identifier: text.encode() for identifier, text in rows}
+            known |= {str(identifier): text.encode() for identifier, text in rows}
     return known
 
 
-def decide(request: Request, known: dict[UUID, bytes]) -> tuple[dict[UUID, Incoming], StatementConflict | None]:
+def decide(request: Request, known: dict[str, bytes]) -> tuple[dict[str, Incoming], StatementConflict | None]:
     """The statements of a request that are new, or the conflict that forbids all of them."""
-    fresh: dict[UUID, Incoming] = {}
+    fresh: dict[str, Incoming] = {}
     for one in request.statements:
         before = fresh[one.id].line if one.id in fresh else known.get(one.id)
         if before is None:
@@ -236,7 +240,7 @@ def decide(request: Request, known: dict[UUID, bytes]) -> tuple[dict[UUID, Incom
     return fresh, None
 
 
-def conflict_over(identifier: UUID) -> StatementConflict:
+def conflict_over(identifier: str) -> StatementConflict:
     """The error that says whose id it is."""
     return StatementConflict(
         f"The id {identifier} belongs to another statement.", hint="Statements do not change: send it with a new id."
@@ -245,10 +249,18 @@ def conflict_over(identifier: UUID) -> StatementConflict:
 
 def completed(one: Incoming, stored: bytes, authority: bytes) -> bytes:
     """The line with what it lacks."""
-    additions = {} if one.has_id else {"id": b'"%s"' % str(one.id).encode()}
-    additions |= {"stored": stored, "authority": authority}
-    if not one.has_timestamp:
-        additions["timestamp"] = stored
-    if not one.has_version:
-        additions["version"] = b'"%s"' % DEFAULT_VERSION.encode()
+    additions = _additions(stored, authority, one.has_timestamp, one.has_version)
+    if not one.has_id:
+        additions = {"id": b'"%s"' % one.id.encode()} | additions
     return complete(one.line, additions, replaces=one.replaces)
+
+
+@lru_cache(maxsize=16)
+def _additions(stored: bytes, authority: bytes, has_timestamp: bool, has_version: bool) -> dict[str, bytes]:
+    """What a group's statements of one client lack, but for their ids: the same for nearly all."""
+    additions = {"stored": stored, "authority": authority}
+    if not has_timestamp:
+        additions["timestamp"] = stored
+    if not has_version:
+        additions["version"] = b'"%s"' % DEFAULT_VERSION.encode()
+    return additions

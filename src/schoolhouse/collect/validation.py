@@ -3,8 +3,9 @@
 In: one statement's bytes, or a request's body with one or many. Out: `Statement` structs, or InvalidStatement with a
 reason that names the property. Nothing is repaired and nothing unknown passes.
 
-The surprising fact: msgspec builds the structs and checks names, types and nulls in C; what it cannot express stands in
-the `__post_init__` of the struct concerned, and msgspec adds the path to whatever ValueError is raised there.
+The surprising fact: msgspec builds the structs and checks names, types and nulls in C; forms of text are types of their
+own (`forms`), and what cannot be expressed so stands in the `__post_init__` of the struct concerned. msgspec adds the
+path to whatever ValueError is raised there.
 """
 
 from __future__ import annotations
@@ -16,46 +17,35 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from schoolhouse.collect.patterns import (
-    DURATION,
+from schoolhouse.collect.forms import (
     EARLIEST,
-    IRI,
-    LANGUAGE,
-    MAILBOX,
-    MEDIA_TYPE,
-    SHA1,
-    SHA2,
-    TIME,
-    UUID,
-    VERSION,
-    WORDS,
+    Duration,
+    Iri,
+    Language,
+    Mailbox,
+    MediaType,
+    Sha1,
+    Sha2,
+    Timestamp,
+    Uuid,
+    Version,
     check_time,
     is_plainly_past,
+    read_form,
 )
 from schoolhouse.errors import InvalidStatement
 
-Iri = Annotated[str, Meta(pattern=IRI)]
-Uuid = Annotated[str, Meta(pattern=UUID)]
-Timestamp = Annotated[str, Meta(pattern=TIME)]
-LanguageMap = dict[Annotated[str, Meta(pattern=LANGUAGE)], str]
-
-_is_iri: Final = re.compile(IRI).match
-_is_uuid: Final = re.compile(UUID).match
-
-# Extension keys come from small vocabularies: those seen are remembered, so that a statement with twenty costs one
-# comparison of sets.
-_seen_keys: set[str] = set()
-_SEEN_KEYS_LIMIT: Final = 10_000
+LanguageMap = dict[Language, str]
 
 
 def _check_extensions(extensions: dict[str, Any] | UnsetType) -> None:
-    if not extensions or extensions.keys() <= _seen_keys:
+    if not extensions or extensions.keys() <= Iri.seen.keys():  # a statement with twenty costs one comparison of sets
         return
-    for key in extensions.keys() - _seen_keys:
-        if not _is_iri(key):
-            raise ValueError("the keys of `extensions` must be absolute IRIs")
-        if len(_seen_keys) < _SEEN_KEYS_LIMIT and len(key) < 200:
-            _seen_keys.add(key)
+    for key in extensions:
+        try:
+            read_form(Iri, key)
+        except ValueError:
+            raise ValueError("the keys of `extensions` must be absolute IRIs") from None
 
 
 class _Part(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -74,8 +64,8 @@ class Actor(_Part):
 
     objectType: Literal["Agent", "Group"] = "Agent"  # noqa: N815
     name: str | UnsetType = UNSET
-    mbox: Annotated[str, Meta(pattern=MAILBOX)] | UnsetType = UNSET
-    mbox_sha1sum: Annotated[str, Meta(pattern=SHA1)] | UnsetType = UNSET
+    mbox: Mailbox | UnsetType = UNSET
+    mbox_sha1sum: Sha1 | UnsetType = UNSET
     openid: Iri | UnsetType = UNSET
     account: Account | UnsetType = UNSET
     member: list[Actor] | UnsetType = UNSET
@@ -221,7 +211,7 @@ class Result(_Part):
     success: bool | UnsetType = UNSET
     completion: bool | UnsetType = UNSET
     response: str | UnsetType = UNSET
-    duration: Annotated[str, Meta(pattern=DURATION)] | UnsetType = UNSET
+    duration: Duration | UnsetType = UNSET
     extensions: dict[str, Any] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
@@ -246,7 +236,7 @@ class Context(_Part):
     contextActivities: ContextActivities | UnsetType = UNSET  # noqa: N815
     revision: str | UnsetType = UNSET
     platform: str | UnsetType = UNSET
-    language: Annotated[str, Meta(pattern=LANGUAGE)] | UnsetType = UNSET
+    language: Language | UnsetType = UNSET
     statement: StatementRef | UnsetType = UNSET
     extensions: dict[str, Any] | UnsetType = UNSET
 
@@ -261,9 +251,9 @@ class Attachment(_Part):
 
     usageType: Iri  # noqa: N815
     display: LanguageMap
-    contentType: Annotated[str, Meta(pattern=MEDIA_TYPE)]  # noqa: N815
+    contentType: MediaType  # noqa: N815
     length: Annotated[int, Meta(ge=0)]
-    sha2: Annotated[str, Meta(pattern=SHA2)]
+    sha2: Sha2
     description: LanguageMap | UnsetType = UNSET
     fileUrl: Iri | UnsetType = UNSET  # noqa: N815
 
@@ -286,8 +276,8 @@ class Target(_Part):
     id: str | UnsetType = UNSET
     definition: Definition | UnsetType = UNSET
     name: str | UnsetType = UNSET
-    mbox: Annotated[str, Meta(pattern=MAILBOX)] | UnsetType = UNSET
-    mbox_sha1sum: Annotated[str, Meta(pattern=SHA1)] | UnsetType = UNSET
+    mbox: Mailbox | UnsetType = UNSET
+    mbox_sha1sum: Sha1 | UnsetType = UNSET
     openid: Iri | UnsetType = UNSET
     account: Account | UnsetType = UNSET
     member: list[Actor] | UnsetType = UNSET
@@ -302,10 +292,10 @@ class Target(_Part):
     def __post_init__(self) -> None:
         kind = self.objectType
         if kind == "Activity":
-            if self.id is UNSET or not _is_iri(self.id):
+            if self.id is UNSET or not Iri.matches(self.id):
                 raise ValueError("the `id` of an Activity must be an absolute IRI")
         elif kind == "StatementRef":
-            if self.id is UNSET or not _is_uuid(self.id):
+            if self.id is UNSET or not Uuid.matches(self.id):
                 raise ValueError("the `id` of a StatementRef must be a UUID")
         elif kind == "SubStatement":
             _check_sub_statement(self)
@@ -352,7 +342,7 @@ class Statement(_Part):
     timestamp: Timestamp | UnsetType = UNSET
     stored: Timestamp | UnsetType = UNSET
     authority: Actor | UnsetType = UNSET
-    version: Annotated[str, Meta(pattern=VERSION)] | UnsetType = UNSET
+    version: Version | UnsetType = UNSET
     attachments: list[Attachment] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
@@ -379,8 +369,8 @@ def _check_context(context: Context | UnsetType, target: Target) -> None:
             raise ValueError(f"`context.{name}` is only for statements about an Activity")
 
 
-_decode_statement: Final = msgspec.json.Decoder(Statement).decode
-_decode_actor: Final = msgspec.json.Decoder(Actor).decode
+_decode_statement: Final = msgspec.json.Decoder(Statement, dec_hook=read_form).decode
+_decode_actor: Final = msgspec.json.Decoder(Actor, dec_hook=read_form).decode
 _decode_list: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
@@ -432,8 +422,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "The statement is nested too deeply."
     text = str(error)
-    for pattern, words in WORDS.items():
-        text = text.replace(f"`str` matching regex {pattern!r}", words)
     text = text.replace(" - at `$.", " - at `").replace(" - at `$`", "")
     text = re.sub(r"Invalid enum value '.*'", "Invalid value", text, flags=re.DOTALL)
     return f"{text[0].upper()}{text[1:]}."

@@ -7,7 +7,6 @@ activities, and the document resources; they are refused as NotSupported (501), 
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -17,8 +16,7 @@ from typing import Final
 from uuid import UUID
 
 from schoolhouse.collect.clients import Client, Clients, Right
-from schoolhouse.collect.patterns import IRI, TIME
-from schoolhouse.collect.patterns import UUID as UUID_PATTERN
+from schoolhouse.collect.forms import Iri, Timestamp, Uuid
 from schoolhouse.collect.splicing import authority_json
 from schoolhouse.collect.statement_reader import Filters, Found, Page, StatementReader
 from schoolhouse.collect.statement_spool import StatementSpool
@@ -92,14 +90,20 @@ class Xapi:
 
     def post(self, body: bytes, client: Client) -> list[str]:
         """Store the statements of a body; their ids in order."""
+        ids, received = self._understood(body)
+        self._add(received, client)
+        return ids
+
+    def _understood(self, body: bytes) -> tuple[list[str], tuple[Incoming, ...]]:
+        """The ids of a body's statements as they are answered, and the statements as they are stored.
+
+        What was read is let go here: requests wait long, and the collector would walk through all that they hold.
+        """
         with self._reading:
             raws, statements = self._read(body)
             received = self._received(raws, statements, given_id="")
-        self._add(received, client)
-        return [
-            statement.id if isinstance(statement.id, str) else str(one.id)
-            for statement, one in zip(statements, received, strict=True)
-        ]
+            ids = [statement.id or one.id for statement, one in zip(statements, received, strict=True)]
+        return ids, received
 
     def put(self, statement_id: str, body: bytes, client: Client) -> None:
         """Store one statement under this id."""
@@ -204,7 +208,7 @@ def _asked_id(parameters: Mapping[str, str]) -> UUID | None:
 
 def _filters(parameters: Mapping[str, str], *, is_ascending: bool) -> Filters:
     for name in ("verb", "activity"):
-        if name in parameters and not _matches(IRI, parameters[name]):
+        if name in parameters and not Iri.matches(parameters[name]):
             raise UsageError(f"`{name}` must be an absolute IRI.")
     if "registration" in parameters:
         _check_uuid("registration", parameters["registration"])
@@ -240,7 +244,7 @@ def _time(name: str, parameters: Mapping[str, str]) -> datetime | None:
         return None
     text = parameters[name].replace(" ", "+")  # a plus sign that was not escaped
     with suppress(ValueError):
-        if _matches(TIME, text):
+        if Timestamp.matches(text):
             return datetime.fromisoformat(text)
     raise UsageError(f"`{name}` must be an RFC 3339 timestamp.")
 
@@ -252,9 +256,5 @@ def _flag(name: str, text: str) -> bool:
 
 
 def _check_uuid(name: str, text: str) -> None:
-    if not _matches(UUID_PATTERN, text):
+    if not Uuid.matches(text):
         raise UsageError(f"`{name}` must be a UUID.")
-
-
-def _matches(pattern: str, text: str) -> bool:
-    return re.match(pattern, text) is not None

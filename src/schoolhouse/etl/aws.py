@@ -73,6 +73,11 @@ def mapped_errors(subject: str) -> Iterator[None]:
         raise StorageError(
             "There are no AWS credentials.", hint="Set a role, a profile or AWS_ACCESS_KEY_ID."
         ) from None
+    except RecursionError:  # redirected, botocore asks the same host for the bucket's region, and is redirected again
+        raise StorageError(
+            f"The host of {subject} only points elsewhere.",
+            hint="Name the host that holds it; redirects are not followed.",
+        ) from None
     except (BotoCoreError, HTTPError, OSError) as error:
         raise StorageUnavailable(f"AWS did not answer for {subject}: {type(error).__name__}.") from None
 

@@ -16,6 +16,7 @@ from schoolhouse.warehouse.connection import Warehouse
 from schoolhouse.warehouse.loads import Load, LoadSummary, can_read_itself, start_load
 
 SOURCE: Final = "simulated campus"
+STATEMENT_BYTES: Final = 1_100  # about
 BLOCK_BYTES: Final = 16_000_000  # of what is sent from memory
 FILE_BYTES: Final = 256_000_000  # of what the engine reads at once: planning an insert takes a tenth of a second
 
@@ -31,7 +32,8 @@ def load_statements(
 def _loaded(
     warehouse: Warehouse, plan: Plan, journey: Journey, *, workers: int, on_progress: Progress | None
 ) -> LoadSummary:
-    with start_load(warehouse, route="direct", source=SOURCE) as load:
+    read_bytes = plan.statements * STATEMENT_BYTES
+    with start_load(warehouse, route="direct", source=SOURCE, read_bytes=read_bytes) as load:
         parts = _counted(parts_of(plan, "jsonl", workers=workers, skip=journey.chunks), journey)
         with NamedTemporaryFile(prefix="schoolhouse-campus-", suffix=".jsonl") as file:
             is_read = can_read_itself(warehouse, Path(file.name))

@@ -48,6 +48,10 @@ REJECT_CODES: Final = (
 # The engine takes these as patterns; a path that holds one is read by us instead of by the engine.
 _GLOB_CHARACTERS: Final = re.compile(r"[*?{}\[\]|\\]")
 _WHY: Final = "load"
+# Loads of this size keep the embedded engine from merging meanwhile: to merge what comes in took as long as to bring it
+# in. Smaller ones leave few parts; of larger ones a month could reach the 1,000 parts at which inserts are slowed down.
+_LEAST_HELD_BYTES: Final = 256 << 20
+_MOST_HELD_BYTES: Final = 64 << 30
 _IDS_A_SLICE: Final = 250_000  # up to 250 MB, where all ids are of version 4 and so lie in every fourth slice
 
 
@@ -96,9 +100,17 @@ class Load:
     """One load under way. Leave it as a context manager: normally it is counted, after an error it is marked failed."""
 
     def __init__(
-        self, warehouse: Warehouse, *, route: Route, source: str, etag: str = "", timeout_seconds: int = 0
+        self,
+        warehouse: Warehouse,
+        *,
+        route: Route,
+        source: str,
+        etag: str = "",
+        timeout_seconds: int = 0,
+        read_bytes: int = 0,
     ) -> None:
         self._warehouse = warehouse
+        self._holds_merges = warehouse.is_embedded and _LEAST_HELD_BYTES <= read_bytes <= _MOST_HELD_BYTES
         self._limits = {"max_execution_time": timeout_seconds} if timeout_seconds else {}
         self._objects: list[tuple[str, str, int]] = []
         self._started_at = datetime.now(UTC)
@@ -114,11 +126,15 @@ class Load:
 
     def __enter__(self) -> Self:
         self._record()
+        if self._holds_merges:
+            self._warehouse.run(statement("stop_merges"), why=_WHY)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._holds_merges:
+            self._warehouse.run(statement("start_merges"), why=_WHY)
         if error is None:
             self._settle()
             self._record(finished=True)
@@ -273,12 +289,17 @@ class Load:
         self._warehouse.insert("loads", [tuple(values.values())], tuple(values), why=_WHY)
 
 
-def start_load(warehouse: Warehouse, *, route: Route, source: str, etag: str = "", timeout_seconds: int = 0) -> Load:
+def start_load(
+    warehouse: Warehouse, *, route: Route, source: str, etag: str = "", timeout_seconds: int = 0, read_bytes: int = 0
+) -> Load:
     """A load of `source` (a path, a key, the name of a client) by `route`; enter it to begin.
 
-    `timeout_seconds` bounds each insert inside the engine; 0: no bound.
+    `timeout_seconds` bounds each insert inside the engine; 0: no bound. `read_bytes` is the size of the files that the
+    embedded engine will read by itself: while it reads much, parts are not merged.
     """
-    return Load(warehouse, route=route, source=source, etag=etag, timeout_seconds=timeout_seconds)
+    return Load(
+        warehouse, route=route, source=source, etag=etag, timeout_seconds=timeout_seconds, read_bytes=read_bytes
+    )
 
 
 def can_read_itself(warehouse: Warehouse, path: Path) -> bool:

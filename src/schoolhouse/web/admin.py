@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
@@ -23,6 +24,19 @@ router = APIRouter(prefix="/admin", include_in_schema=False)
 
 _SEE_OTHER: Final = 303
 _ENTRIES: Final = 200
+# What the page of the upload pipeline tells, in this order.
+_PIPELINE_LABELS: Final = {
+    "queued": "Bundles waiting",
+    "in_flight": "Bundles being uploaded",
+    "retrying": "Bundles to be tried again",
+    "accepted": "Bundles accepted so far",
+    "delivered": "Bundles delivered so far",
+    "delivered_batches": "Batches delivered so far",
+    "delivered_statements": "Statements delivered so far",
+    "failed_attempts": "Attempts that failed so far",
+    "accepted_per_second": "Statements accepted a second, over five minutes",
+    "delivered_per_second": "Statements delivered a second, over five minutes",
+}
 
 
 def _operator(request: Request, person: Admin) -> Person:
@@ -107,11 +121,20 @@ def audit(
     _: Admin,
     who: Annotated[str, Query(max_length=200)] = "",
     action: Annotated[str, Query(max_length=40)] = "",
+    before: Annotated[int, Query(ge=0, le=2**53)] = 0,
 ) -> Response:
-    """Who saw and ran what, the newest first."""
-    entries = state_of(request).database.audit.entries(limit=_ENTRIES, who=who, action=action)
-    rows = [(_time(entry.at), entry) for entry in entries]
-    return render(request, "admin_audit.html", {"rows": rows, "who": who, "action": action})
+    """Who saw and ran what, the newest first, a page at a time."""
+    entries = state_of(request).database.audit.entries(limit=_ENTRIES + 1, who=who, action=action, before=before)
+    rows = [(_time(entry.at), entry) for entry in entries[:_ENTRIES]]
+    chosen = {name: value for name, value in (("who", who), ("action", action)) if value}
+    facts = {
+        "rows": rows,
+        "who": who,
+        "action": action,
+        "newest": f"?{urlencode(chosen)}" if before else "",
+        "older": f"?{urlencode(chosen | {'before': rows[-1][1].id})}" if len(entries) > _ENTRIES else "",
+    }
+    return render(request, "admin_audit.html", facts)
 
 
 def _clickhouse_facts(request: Request, person: Person) -> dict[str, Any]:
@@ -132,7 +155,7 @@ def _where(request: Request) -> str:
 
 def _pipeline_facts(request: Request) -> dict[str, Any]:
     stats = pipeline_stats(state_of(request).settings)
-    return {"stats": {name.replace("_", " ").capitalize(): value for name, value in stats.items()}}
+    return {"stats": stats, "labels": _PIPELINE_LABELS}
 
 
 def _time(seconds: float) -> datetime:

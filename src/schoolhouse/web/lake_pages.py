@@ -16,6 +16,25 @@ router = APIRouter(prefix="/admin/lake", include_in_schema=False)
 
 _WINDOWS: Final = 100
 _LAG_SECONDS: Final = 3
+# The rows of the table of figures: what people call them, and where `usage` holds them.
+_FIGURES: Final = (
+    ("Windows", "windows"),
+    ("Failed tries", "failures"),
+    ("Share of windows loaded", "success_rate"),
+    ("Messages", "messages"),
+    ("Rows", "rows"),
+    ("Duplicates", "duplicates"),
+    ("Late", "late"),
+    ("Poison", "poison"),
+    ("Messages a window", "records_per_hour"),
+    ("Seconds a window, mean", "seconds_mean"),
+    ("Seconds a window, 95 of 100 under", "seconds_p95"),
+    ("Score, mean", "score_mean"),
+    ("Score, lowest", "score_min"),
+    ("Failed checks", "validation_failures"),
+    ("Anomalies", "anomalies"),
+    ("Share of rows that keep to the schema", "schema_compliance"),
+)
 # A report is a page of its own: it has its styles inside, and may load and run nothing.
 _REPORT_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; sandbox"
 
@@ -35,6 +54,7 @@ def lake(request: Request, _: Admin, days: Annotated[int, Query(ge=1, le=366)] =
         "standings": status(held),
         "tables": summary(held),
         "used": used,
+        "figures": _FIGURES,
         "windows": used.windows[:_WINDOWS],
         "scores": _trend(used.days, "score", "score, 0 to 100", [0, 100]),
         "rows": _trend(used.days, "rows", "rows", None),

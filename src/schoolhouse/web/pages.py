@@ -18,6 +18,7 @@ from schoolhouse.analytics.overview import (
     section_overview,
     type_name,
 )
+from schoolhouse.analytics.projects import projects_at
 from schoolhouse.analytics.sections import Section, SectionFilter, SortKey, SortOrder, page_of
 from schoolhouse.web.access import SectionViewer, SignedIn, ViewedSection, visible_sections
 from schoolhouse.web.dashboards import project_path, section_path
@@ -73,6 +74,7 @@ def sections(request: Request, address: Annotated[ListAddress, Query()], person:
     ]
     facts = {
         "address": address,
+        "projects": _own_projects(state_of(request), person),
         "columns": columns,
         "listing": listing,
         "page": page,
@@ -107,6 +109,17 @@ def section(request: Request, slug: str, person: SectionViewer, found: ViewedSec
         facts["chart"] = events_by_type_chart(overview)
         facts["scripts"] = _chart_scripts(state)
     return render(request, "section.html", facts)
+
+
+def _own_projects(state: AppState, person: Person) -> list[dict[str, Any]]:
+    """The projects that the account lists, of those that statements have come from."""
+    found = []
+    for scope in sorted(person.projects):
+        for project in projects_at(state.readers, str(scope.number), who=person.name):
+            if project.platform == scope.platform:
+                host = project.slug.partition("@")[2]
+                found.append({"number": scope.number, "host": host, "link": project_path(project.slug)})
+    return found
 
 
 def _project_link(section: Section, person: Person) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import secrets
 import signal
@@ -77,6 +78,17 @@ def server_for(app: FastAPI) -> uvicorn.Server:
     return uvicorn.Server(config)
 
 
+def spare_the_collector() -> None:
+    """Keep the garbage collector from walking through what startup made, which stays, and from starting in mid-request.
+
+    Reading a hundred statements makes and drops a thousand objects. With Python's own threshold (700) that started the
+    collector with every request, and its walks through everything took a sixth of the interpreter's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000)
+
+
 def _run(settings: Settings, listener: socket.socket, announce: Callable[[str], None]) -> None:
     token = secrets.token_urlsafe(32)
     app = create_app(settings, operator_token=token)
@@ -87,6 +99,7 @@ def _run(settings: Settings, listener: socket.socket, announce: Callable[[str], 
     try:
         with announced(settings, address, token), backfill_workers(settings):
             announce(address)
+            spare_the_collector()
             server_for(app).run(sockets=[listener])
     except KeyboardInterrupt:
         log.info("stopped")

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from schoolhouse.analytics.scoped_sql.asking import ScopedAnswer, ask_scoped
+from schoolhouse.analytics.scoped_sql.asking import ScopedAnswer, ask_scoped, place_for
 from schoolhouse.analytics.scoped_sql.scopes import LIMITS, section_scope
 from schoolhouse.analytics.sections import Section
-from schoolhouse.errors import QueryLimitExceeded
+from schoolhouse.errors import QueryLimitExceeded, TooManyAttempts
 from schoolhouse.settings import Settings
 from schoolhouse.warehouse.connection import Warehouse
 from tests.given import HOST
@@ -35,6 +35,16 @@ def filled(tables: Warehouse) -> Settings:
 def _ask(settings: Settings, section: int, question: str, **limits: Any) -> ScopedAnswer:
     scope = section_scope(Section(HOST, section, str(section), "", None, f"{section}@torus.example"))
     return ask_scoped(settings, question, replace(scope, limits={**LIMITS, **limits}), who="tests")
+
+
+def test_one_person_does_not_take_every_place() -> None:
+    with place_for("ann"), place_for("ann"):
+        with pytest.raises(TooManyAttempts, match="2 of your questions"), place_for("ann"):
+            pass
+        with place_for("bo"):
+            pass
+    with place_for("ann"):
+        pass
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """Asks one question on a handle of its own.
 
 The handle carries the scope's filters and limits as settings of its session, and is read-only from then on: nothing
-that the question says can change them. It is closed afterwards. A few run at a time; others wait for their turn.
+that the question says can change them. It is closed afterwards. A few run at a time, of one person fewer than that;
+others wait for their turn.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from typing import Any, Final
 from schoolhouse.analytics.scoped_sql.checking import check
 from schoolhouse.analytics.scoped_sql.explaining import explained
 from schoolhouse.analytics.scoped_sql.scopes import QuestionScope
-from schoolhouse.errors import QueryError, WarehouseError, WarehouseUnavailable
+from schoolhouse.errors import QueryError, TooManyAttempts, WarehouseError, WarehouseUnavailable
 from schoolhouse.settings import Settings
 from schoolhouse.warehouse.connection import Warehouse, open_scoped, open_warehouse
 from schoolhouse.warehouse.statements import statement
@@ -27,6 +29,10 @@ _WAIT_SECONDS: Final = 30
 _TABLES_LIFE_SECONDS: Final = 60
 _known_tables: dict[str, tuple[tuple[str, ...], float]] = {}
 _places = threading.BoundedSemaphore(3)
+# Of the places: nobody takes them all, so that one person's long questions do not keep everybody waiting.
+_PLACES_OF_ONE: Final = 2
+_running: Counter[str] = Counter()
+_running_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,7 @@ def ask_scoped(
         QuestionRefused: it may not be asked; with the place.
         QuestionFailed: the engine does not understand it; with the place.
         QueryLimitExceeded: it took too much time, memory or too many rows.
+        TooManyAttempts: this person has as many questions running as one may have.
         WarehouseUnavailable: too many questions run already, or the server does not answer.
     """
     document = json.loads(
@@ -74,7 +81,7 @@ def ask_scoped_bytes(
 ) -> bytes:
     """The same in one of ClickHouse's formats (CSVWithNames, Parquet, ArrowStream…), which the caller has chosen."""
     question = check(text, database=settings.clickhouse_database, sees_identifiers=sees_identifiers)
-    with _a_place(), _handle(settings, scope, who) as warehouse:
+    with place_for(who), _handle(settings, scope, who) as warehouse:
         try:
             return warehouse.ask_bytes(question.text, output_format=output_format, why="custom SQL")
         except QueryError as error:
@@ -100,6 +107,23 @@ def _tables_of(settings: Settings, who: str) -> tuple[str, ...]:
             found = tuple(row[0] for row in reader.ask(statement("list_all_tables", SQL), why="scope").rows)
         _known_tables[warehouse] = found, time.monotonic()
     return found
+
+
+@contextmanager
+def place_for(who: str) -> Iterator[None]:
+    """A place among the few questions that run at a time. Raises TooManyAttempts, WarehouseUnavailable."""
+    with _running_lock:
+        if _running[who] >= _PLACES_OF_ONE:
+            raise TooManyAttempts(
+                f"{_PLACES_OF_ONE} of your questions are running already.", hint="Wait for their answers."
+            )
+        _running[who] += 1
+    try:
+        with _a_place():
+            yield
+    finally:
+        with _running_lock:
+            _running[who] -= 1
 
 
 @contextmanager

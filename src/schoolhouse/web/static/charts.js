@@ -1,5 +1,8 @@
 // Draws each [data-chart] from the Vega-Lite specification in the element of that id, in the page's own colours, and
 // again when they change. `ast` lets Vega run without eval; its own style elements stay out, since the page forbids them.
+// What has no colour of its own; on light and dark ground alike.
+const SERIES = ["#4a8fd4", "#e08a3c", "#2aa198", "#cf5b52", "#8c70c4", "#d1a32a", "#c86da4", "#58a55c", "#7a8ca8", "#a5813f"];
+
 const scheme = matchMedia("(prefers-color-scheme: dark)");
 
 function colours() {
@@ -10,9 +13,11 @@ function colours() {
     background: "transparent",
     font,
     view: { stroke: null },
+    mark: { color: SERIES[0] },
+    range: { category: SERIES },
     axis: { labelColor: quiet, titleColor: quiet, gridColor: line, domainColor: line, tickColor: line,
       labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal" },
-    axisX: { grid: false, labelPadding: 6 },
+    axisX: { grid: false, labelPadding: 6, labelSeparation: 8 },
     axisY: { domain: false, ticks: false, labelPadding: 8 },
     legend: { labelColor: ink, titleColor: quiet, labelFontSize: 12, symbolSize: 90, columnPadding: 14, rowPadding: 4 },
   };

@@ -74,6 +74,7 @@ async function run() {
     const count = answer.rows.length;
     state(count ? "loaded" : "empty", `${count.toLocaleString("en")} row${count === 1 ? "" : "s"} in ${Math.round(body.seconds * 1000)} ms, ${body.read_rows.toLocaleString("en")} rows read.`);
     at("downloads").hidden = false;
+    at("answer").dataset.state = "loaded";
     showRows();
     showChart();
   } catch (problem) {
@@ -117,6 +118,7 @@ function showRows() {
     for (const value of row) {
       const cell = line.insertCell();
       cell.textContent = value === null ? "–" : typeof value === "object" ? JSON.stringify(value) : String(value);
+      if (BYTES.test(cell.textContent)) bytes(cell);
       if (typeof value === "number") cell.className = "number";
     }
   }
@@ -126,6 +128,15 @@ function showRows() {
   at("page-note").textContent = `Page ${page + 1} of ${pages}`;
   at("previous").disabled = page === 0;
   at("next").disabled = page + 1 === pages;
+}
+
+// What is no text cannot be shown as such: hashes in FixedString columns.
+const BYTES = /[\ufffd\0-\x08]/;
+
+function bytes(cell) {
+  cell.textContent = "bytes";
+  cell.className = "none";
+  cell.title = "Not a text. hex(…) of the column shows it.";
 }
 
 function turn(by) {
@@ -141,6 +152,15 @@ function note(text) {
   at("chart-place").replaceChildren(line);
 }
 
+// The columns that a chart draws from, where it makes none itself.
+const MAKES_FIELDS = /"(transform|data|datasets)"\s*:/;
+
+function fields(part) {
+  if (typeof part !== "object" || part === null) return [];
+  const own = typeof part.field === "string" ? [part.field.split(/[.[]/)[0].replaceAll("\\", "")] : [];
+  return [...new Set([...own, ...Object.values(part).flatMap(fields)])];
+}
+
 function showChart() {
   const text = spec.getValue().trim();
   if (!text) return note("No chart is described.");
@@ -153,6 +173,8 @@ function showChart() {
   }
   if (typeof drawing !== "object" || drawing === null || Array.isArray(drawing)) return note("A chart is described by a JSON object.");
   const names = answer.columns.map((column) => column.name);
+  const missing = MAKES_FIELDS.test(text) ? [] : fields(drawing).filter((field) => !names.includes(field));
+  if (missing.length) return note(`The chart asks for ${missing.join(", ")}, which the rows do not have.`);
   drawing.data = { values: answer.rows.map((row) => Object.fromEntries(names.map((name, place) => [name, row[place]]))) };
   const data = document.createElement("script");
   data.type = "application/json";
@@ -186,8 +208,26 @@ at("downloads").addEventListener("click", async (event) => {
   }
 });
 
-// --- names to complete -----------------------------------------------------------------------------------------------
+// --- names to complete and to read up ----------------------------------------------------------------------------------
+function listed(table) {
+  const head = document.createElement("h3");
+  head.textContent = table.name;
+  const about = document.createElement("p");
+  about.className = "note";
+  about.textContent = table.about;
+  const names = document.createElement("ul");
+  names.append(...table.columns.map(({ name, type }) => {
+    const item = document.createElement("li");
+    const code = document.createElement("code");
+    code.textContent = name;
+    item.append(code, ` ${type}`);
+    return item;
+  }));
+  return [head, about, names];
+}
+
 fetch("/api/v1/tables").then((reply) => (reply.ok ? reply.json() : [])).then((tables) => {
+  at("readable").replaceChildren(...tables.flatMap(listed));
   const words = tables.flatMap((table) => [
     { value: table.name, meta: "table", score: 1000 },
     ...table.columns.map((column) => ({ value: column.name, meta: `${table.name}, ${column.type}`, score: 900 })),

@@ -1,0 +1,2 @@
+-- Merge parts again
+SYSTEM START MERGES

@@ -1,0 +1,2 @@
+-- Merge no parts for now, in this process (embedded only)
+SYSTEM STOP MERGES
