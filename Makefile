@@ -25,7 +25,7 @@ demo: setup ## Make a small campus, load it, and show it on http://127.0.0.1:800
 serve: setup ## Serve the pages over ./schoolhouse-data
 	$(BIN)/schoolhouse serve
 
-test: setup ## Run all tests but the long proofs (some 10 minutes)
+test: setup ## Run all tests but the long proofs (under ten minutes)
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not slow"
 
 test-all: test ## Run every test, then the long proofs
