@@ -13,12 +13,13 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench.charts import settle
 from schoolhouse.analytics.overview import section_overview
 from schoolhouse.analytics.readers import Readers
 from schoolhouse.analytics.sections import Section
 from schoolhouse.settings import Settings, load_settings
 from schoolhouse.warehouse import migrations
-from schoolhouse.warehouse.connection import open_warehouse
+from schoolhouse.warehouse.connection import Warehouse, open_warehouse
 from schoolhouse.warehouse.maintenance import optimize
 from schoolhouse.warehouse.statements import statement
 
@@ -36,7 +37,8 @@ def main(rows: int = 10_000_000, asks: int = 40) -> None:
             for first in [*range(0, rows, share), 0]:  # the first tenth arrives twice
                 warehouse.run(fill, {"platform": PLATFORM, "first": first, "count": share}, why="bench")
             events = warehouse.ask(statement("count_events"), why="bench").value()
-            print(f"{events:,} events in 400 sections")
+            settle(warehouse)
+            print(f"{events:,} events in 400 sections, in {_parts(warehouse)} parts", flush=True)
             unmerged = _measure(settings, asks)
             started = time.perf_counter()
             optimize(warehouse)
@@ -47,6 +49,12 @@ def main(rows: int = 10_000_000, asks: int = 40) -> None:
         print(f"    merged    {merged[section_id][0]}   (promised: p95 under {budget} ms)")
         print(f"    unmerged  {unmerged[section_id][0]}   (promised: p95 under {2 * budget} ms)")
         print(f"    rows read, merged: {merged[section_id][1]:,}")
+
+
+def _parts(warehouse: Warehouse) -> int:
+    """How many parts inserts and background merges have left."""
+    parts = "SELECT count() FROM system.parts WHERE table = 'raw_events' AND active"
+    return int(warehouse.ask(parts, why="bench").value())
 
 
 def _measure(settings: Settings, asks: int) -> dict[int, tuple[str, int, int]]:

@@ -14,7 +14,7 @@ from schoolhouse.lake.clock import Window
 from schoolhouse.lake.topics import TOPICS
 from schoolhouse.settings import Settings, load_settings
 from tests.lake.broker import START, Broker, attempts, messages
-from tests.lake.tls_relay import TlsRelay, certificate, running_relay
+from tests.tls_relay import TlsRelay, certificate, running_relay
 
 TOPIC = TOPICS["user.attempts"]
 WINDOW = Window(START)

@@ -6,7 +6,9 @@ import csv
 import gzip
 import json
 import re
+import socket
 from collections import Counter
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from schoolhouse.cli.console import guarded
 from schoolhouse.simulate.load_run import tables_of_schema
 from tests.simulate.conftest import SINK, Aspects, example, written
 from tests.simulate.fake_lrs import FakeLrs
+from tests.tls_relay import TlsRelay, certificate, running_relay
 
 FILES = {"xapi_events_all": "xapi"} | {table.name: table.file for table in tables_of_schema()}
 
@@ -117,6 +120,27 @@ def test_clickhouse_holds_what_the_files_hold(
 ) -> None:
     assert load(monkeypatch, example("clickhouse.yaml") | aspects.keys) == 0
     check_tables(aspects, files)
+
+
+def test_a_port_of_tls_is_spoken_to_in_tls(
+    monkeypatch: pytest.MonkeyPatch, aspects: Aspects, files: dict[str, list[list[str]]], tmp_path: Path
+) -> None:
+    own = certificate(tmp_path, "clickhouse")
+    monkeypatch.setenv("CLICKHOUSE_CA_FILE", str(own.certificate))
+    with running_relay(TlsRelay(aspects.server.port, own, port=free_port_of_tls())) as relay:
+        config = example("clickhouse.yaml") | aspects.keys | {"db_host": "127.0.0.1", "db_port": relay.port}
+        assert load(monkeypatch, config) == 0
+    check_tables(aspects, files)
+    assert b"course_overviews" in relay.heard
+
+
+def free_port_of_tls() -> int:
+    """One that ends in 443, by which `db_port` says that TLS is spoken."""
+    for port in range(10_443, 60_443, 1_000):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no port that ends in 443 is free")
 
 
 def check_tables(aspects: Aspects, files: dict[str, list[list[str]]]) -> None:

@@ -31,6 +31,7 @@ from schoolhouse.errors import (
 from schoolhouse.settings import Settings, load_settings
 from schoolhouse.warehouse.connection import Warehouse, open_warehouse
 from tests.conftest import ROOT, Server
+from tests.tls_relay import TlsRelay, certificate, running_relay
 
 on_embedded = pytest.mark.parametrize("handle", ["embedded"], indirect=True)
 on_server = pytest.mark.parametrize("handle", ["server"], indirect=True)
@@ -385,3 +386,21 @@ def test_an_awkward_password_is_carried_and_readers_have_their_own_account(stand
         profile = "SELECT getSetting('readonly'), getSetting('max_execution_time')"
         assert loader.ask(profile, why="look").rows == [(0, 0)]
         assert reader.ask(profile, why="look").rows == [(2, 60)]
+
+
+def test_a_server_is_reached_over_tls_if_somebody_vouches_for_it(stand_in: Server, tmp_path: Path) -> None:
+    given = {"clickhouse_host": "127.0.0.1", "clickhouse_user": stand_in.user, "clickhouse_password": stand_in.password}
+    with running_relay(TlsRelay(stand_in.port, certificate(tmp_path, "server"))) as relay:
+        settings = load_settings(
+            **given,
+            clickhouse_port=relay.port,
+            clickhouse_secure=True,
+            clickhouse_ca_file=relay.own.certificate,
+        )
+        with open_warehouse(settings, who="tests") as opened:
+            assert opened.ask("SELECT 1", why="tests").value() == 1
+        assert b"SELECT 1" in relay.heard
+
+        stranger = settings.model_copy(update={"clickhouse_ca_file": certificate(tmp_path, "stranger").certificate})
+        with pytest.raises(WarehouseUnavailable, match="does not answer"):
+            open_warehouse(stranger, who="tests")

@@ -56,6 +56,11 @@ class Warehouse(Process):
         validation_alias="CLICKHOUSE_SECURE",
         description="Use TLS. Empty: yes when the port ends in 443 or 440.",
     )
+    clickhouse_ca_file: Path | None = Field(
+        None,
+        validation_alias="CLICKHOUSE_CA_FILE",
+        description="CA that signed the server's certificate. Empty: the usual ones.",
+    )
     clickhouse_cluster: str = Field(
         "",
         pattern=r"^[A-Za-z0-9_.-]{0,128}$",

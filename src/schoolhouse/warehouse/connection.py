@@ -340,6 +340,7 @@ def _open_server(
             username=user,
             password=password.get_secret_value(),
             secure=settings.is_secure,
+            ca_cert=str(settings.clickhouse_ca_file or "") or None,
             settings=session,
             send_receive_timeout=settings.clickhouse_timeout_seconds,
             connect_timeout=10,
@@ -352,7 +353,7 @@ def _open_server(
         if isinstance(reason, WarehouseUnavailable):
             raise WarehouseUnavailable(
                 f"ClickHouse at {address} does not answer.",
-                hint="Check CLICKHOUSE_HOST, CLICKHOUSE_PORT and that the server runs.",
+                hint="Check CLICKHOUSE_HOST, CLICKHOUSE_PORT (with TLS, CLICKHOUSE_CA_FILE) and that the server runs.",
             ) from None
         raise reason from None
     return Warehouse(client, settings, role=role, who=who)

@@ -1,7 +1,7 @@
-"""A relay that ends TLS before the broker, whose Kafka port speaks none, and certificates that last for a test.
+"""A relay that ends TLS before a server that speaks none, and certificates that last for a test.
 
-The broker tells clients its own address, which would lead them past the relay, so the relay writes its own port over
-the broker's in what comes back. It keeps what clients send, decrypted: the password among it.
+A Kafka broker tells clients its own address, which would lead them past the relay, so the relay writes its own port
+over the server's in what comes back. It keeps what clients send, decrypted: the password among it.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ def certificate(directory: Path, name: str) -> Certificate:
 
 @dataclass
 class TlsRelay:
-    """A relay to the broker at `broker_port`, for clients with the certificate `client`."""
+    """A relay to the server at `target_port`, for clients with the certificate `client`, or for all without one."""
 
-    broker_port: int
+    target_port: int
     own: Certificate
-    client: Certificate
-    port: int = 0
+    client: Certificate | None = None
+    port: int = 0  # 0: a free one
     heard: bytearray = field(default_factory=bytearray)  # what clients sent
     _pipes: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -74,23 +74,24 @@ class TlsRelay:
     async def listen(self) -> asyncio.Server:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.own.certificate, self.own.key)
-        context.load_verify_locations(self.client.certificate)
-        context.verify_mode = ssl.CERT_REQUIRED
-        server = await asyncio.start_server(self._serve, HOST, 0, ssl=context)
+        if self.client:
+            context.load_verify_locations(self.client.certificate)
+            context.verify_mode = ssl.CERT_REQUIRED
+        server = await asyncio.start_server(self._serve, HOST, self.port, ssl=context)
         self.port = server.sockets[0].getsockname()[1]
         return server
 
     async def _serve(self, client_in: asyncio.StreamReader, client_out: asyncio.StreamWriter) -> None:
-        broker_in, broker_out = await asyncio.open_connection(HOST, self.broker_port)
-        mine, theirs = (HOST.encode() + port.to_bytes(4, "big") for port in (self.port, self.broker_port))
+        server_in, server_out = await asyncio.open_connection(HOST, self.target_port)
+        mine, theirs = (HOST.encode() + port.to_bytes(4, "big") for port in (self.port, self.target_port))
 
         def remember(data: bytes) -> bytes:
             self.heard += data
             return data
 
         pipes = (
-            asyncio.create_task(_pipe(client_in, broker_out, remember)),
-            asyncio.create_task(_pipe(broker_in, client_out, lambda data: data.replace(theirs, mine))),
+            asyncio.create_task(_pipe(client_in, server_out, remember)),
+            asyncio.create_task(_pipe(server_in, client_out, lambda data: data.replace(theirs, mine))),
         )
         self._pipes.update(pipes)
         await asyncio.gather(*pipes)
