@@ -181,9 +181,9 @@ def test_a_run_has_three_attempts_and_no_more(lab: Lab, put: Put, refused_port: 
 
 def test_a_cancel_kills_the_insert_and_its_rows_are_counted(lab: Lab, put: Put, tables: Warehouse) -> None:
     body = jsonl(statements(0, 20_000))
-    for number in range(12):
+    for number in range(40):  # an insert that lasts for seconds: short ones are not watched
         put(f"section/1/video/{number:02}.jsonl", body.replace(b"campus.example", b"campus%02d.example" % number))
-    made = lab.create("manual", s3_pattern=pattern(lab), chunk_size=12, optimize=False)
+    made = lab.create("manual", s3_pattern=pattern(lab), chunk_size=40, optimize=False)
     worker = Worker(lab.engine, lab.settings, threads=1)
     thread = threading.Thread(target=worker.run, kwargs={"until_idle": True})
     thread.start()
@@ -200,7 +200,7 @@ def test_a_cancel_kills_the_insert_and_its_rows_are_counted(lab: Lab, put: Put, 
     assert run["status"] == "cancelled"
     assert [log["status"] for log in logs_of(lab, run)] == ["cancelled"]
     stood = int(tables.ask("SELECT count() FROM raw_events", why="tests").value())
-    assert stood < 240_000
+    assert stood < 800_000
     assert run["rows_written"] == stood
     running = "SELECT count() FROM system.processes WHERE query_kind = 'Insert' AND query LIKE '%INTO ingest%'"
     assert tables.ask(running, why="tests").value() == 0

@@ -51,7 +51,7 @@ _WHY: Final = "load"
 # Loads of this size keep the embedded engine from merging meanwhile: to merge what comes in took as long as to bring it
 # in. Smaller ones leave few parts; of larger ones a month could reach the 1,000 parts at which inserts are slowed down.
 _LEAST_HELD_BYTES: Final = 256 << 20
-_MOST_HELD_BYTES: Final = 64 << 30
+_MOST_HELD_BYTES: Final = 32 << 30
 _IDS_A_SLICE: Final = 250_000  # up to 250 MB, where all ids are of version 4 and so lie in every fourth slice
 
 

@@ -23,11 +23,11 @@ MAPPED_SETTINGS: Final[dict[str, Any]] = {
     "max_insert_block_size": 8_192,
     "input_format_max_block_size_bytes": 33_554_432,
     # Into the views behind it: each plans its SELECT anew for every block, 25 ms of CPU together.
-    "min_insert_block_size_rows": 40_960,
-    "min_insert_block_size_bytes": 104_857_600,
+    "min_insert_block_size_rows": 32_768,
+    "min_insert_block_size_bytes": 83_886_080,
     # Into the tables: parts large enough to be merged seldom.
-    "min_insert_block_size_rows_for_materialized_views": 40_960,
-    "min_insert_block_size_bytes_for_materialized_views": 104_857_600,
+    "min_insert_block_size_rows_for_materialized_views": 32_768,
+    "min_insert_block_size_bytes_for_materialized_views": 83_886_080,
     # Splitting lines is cheap: one thread does it, in order, without a queue of blocks in memory.
     "input_format_parallel_parsing": 0,
     "storage_file_read_method": "pread",  # a file mapped into memory would count as memory of ours
