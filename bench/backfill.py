@@ -27,8 +27,9 @@ from typing import Any
 import boto3
 import pyarrow as pa
 from pyarrow import parquet
+from tests.ministack import running_ministack
 
-from bench.etl import BUNDLE_BYTES, PLAIN, bundles, lines, ministack
+from bench.etl import BUNDLE_BYTES, PLAIN, bundles, lines
 from schoolhouse.backfill import tables
 from schoolhouse.backfill.chunks import Chunk, ChunkResult
 from schoolhouse.backfill.jobs import do
@@ -238,7 +239,7 @@ def main() -> None:
     if arguments.plan:
         plan_here(*arguments.plan)
         return
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name, ministack() as url:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name, running_ministack(Path(name)) as url:
         directory = Path(name)
         s3 = boto3.client("s3", endpoint_url=url, region_name="us-east-1")
         s3.create_bucket(Bucket=BUCKET)

@@ -27,13 +27,14 @@ from schoolhouse.analytics.readers import Readers
 from schoolhouse.settings import load_settings
 from schoolhouse.warehouse import migrations
 from schoolhouse.warehouse.connection import Warehouse, open_warehouse
+from schoolhouse.warehouse.statements import statement
 
 PLATFORM = "https://proton.example.edu"
 SECTION = ChartScope("section", PLATFORM, (1,), ("1",), "1", "section")
 PROJECT = ChartScope("project", PLATFORM, tuple(range(1, 162)), (), "1", "project")
 SCOPES = {"section": SECTION, "project": PROJECT}
 BUDGETS_MS = {"section": 500, "project": 2000}
-SQL = Path(__file__).parent / "sql"
+SQL = "bench.sql"
 ASKER = Asker("bench", may_see_learners=True)
 
 
@@ -65,17 +66,14 @@ def prepare(warehouse: Warehouse, rows: int) -> None:
     """Fill the three tables."""
     fill(warehouse, rows)
     settle(warehouse)
-    warehouse.run((SQL / "freeze_unmerged_events.sql").read_text(), why="bench")
-    partitions = "SELECT DISTINCT partition_id FROM system.parts WHERE table = 'raw_events' AND active"
-    for (partition,) in warehouse.ask(partitions, why="bench").rows:
-        warehouse.run(f"ALTER TABLE unmerged_events ATTACH PARTITION ID '{partition}' FROM raw_events", why="bench")
+    warehouse.run(statement("freeze_unmerged_events", SQL), why="bench")
+    for (partition,) in warehouse.ask(statement("list_event_partitions", SQL), why="bench").rows:
+        warehouse.run(statement("copy_unmerged_partition", SQL), {"partition": partition}, why="bench")
     started = time.perf_counter()
-    warehouse.run("OPTIMIZE TABLE raw_events FINAL", why="bench")
+    warehouse.run(statement("merge_events", SQL), why="bench")
     print(f"  merging took {time.perf_counter() - started:.0f} s")
-    warehouse.run((SQL / "torus_layout_table.sql").read_text(), why="bench")
-    warehouse.run((SQL / "torus_layout_index.sql").read_text(), why="bench")
-    warehouse.run("INSERT INTO torus_layout SELECT * FROM raw_events", why="bench")
-    warehouse.run("OPTIMIZE TABLE torus_layout FINAL", why="bench")
+    for step in ("torus_layout_table", "torus_layout_index", "torus_layout_insert", "torus_layout_merge"):
+        warehouse.run(statement(step, SQL), why="bench")
 
 
 def fill(warehouse: Warehouse, rows: int) -> None:
@@ -83,14 +81,14 @@ def fill(warehouse: Warehouse, rows: int) -> None:
     share = rows // 10
     for first in [*range(0, rows, share), 0]:
         values = {"platform": PLATFORM, "first": first, "count": share}
-        warehouse.run((SQL / "fill_chart_events.sql").read_text(), values, why="bench")
-    for rest in ("fill_assignments.sql", "fill_sections.sql"):
-        warehouse.run((SQL / rest).read_text(), {"platform": PLATFORM}, why="bench")
+        warehouse.run(statement("fill_chart_events", SQL), values, why="bench")
+    for rest in ("fill_assignments", "fill_sections"):
+        warehouse.run(statement(rest, SQL), {"platform": PLATFORM}, why="bench")
 
 
 def settle(warehouse: Warehouse) -> None:
     """Wait until the merges that the last inserts called for are done."""
-    while warehouse.ask("SELECT count() FROM system.merges", why="bench").value():
+    while warehouse.ask(statement("count_merges", SQL), why="bench").value():
         time.sleep(1)
 
 

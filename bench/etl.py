@@ -13,42 +13,21 @@ import argparse
 import json
 import os
 import resource
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from tests.ministack import running_ministack
+
+from schoolhouse.warehouse.statements import statement
 
 BUNDLE_BYTES = 1_000_000
 SMALL_STATEMENTS = 50
 PROMISED = 0.5
-PLAIN = (Path(__file__).parent / "sql" / "plain_insert_from_s3.sql").read_text()
-
-
-@contextmanager
-def ministack() -> Iterator[str]:
-    """The URL of a MiniStack of this run."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    environment = {**os.environ, "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port), "LOG_LEVEL": "ERROR"}
-    program = str(Path(sys.executable).with_name("ministack"))
-    with subprocess.Popen([program], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        url = f"http://127.0.0.1:{port}"
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"{url}/_ministack/health", timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.1)
-        try:
-            yield url
-        finally:
-            process.kill()
+PLAIN = statement("plain_insert_from_s3", "bench.sql")
 
 
 def lines(count: int, directory: Path) -> list[bytes]:
@@ -110,7 +89,6 @@ class Lab:
     def ours(self, prefix: str, bodies: list[bytes]) -> tuple[float, int]:
         """Seconds from the first announcement in the queue to its last deletion, and the events that stand."""
         from schoolhouse.etl.worker import Worker
-        from schoolhouse.warehouse.statements import statement
 
         queue = self.sqs.create_queue(QueueName=f"bench-{prefix}")["QueueUrl"]
         arn = self.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -156,7 +134,7 @@ def main() -> None:
     parser.add_argument("--reader", choices=["native", "parquet"], default="native")
     arguments = parser.parse_args()
     os.environ.update(AWS_ACCESS_KEY_ID="bench", AWS_SECRET_ACCESS_KEY="not-a-secret")
-    with tempfile.TemporaryDirectory() as name, ministack() as url:
+    with tempfile.TemporaryDirectory() as name, running_ministack(Path(name)) as url:
         directory = Path(name)
         statements = lines(arguments.bundles * 700, directory)
         large = bundles(statements, size_bytes=BUNDLE_BYTES)[: arguments.bundles]

@@ -108,10 +108,17 @@ def consume(address: str, directory: Path, hour: datetime) -> dict[str, Any]:
     given = settings(address, directory)
     spans = extract.plan(given, "user.attempts", Window(hour), {})
     client = kafka.consumer(given)
-    client.assign([TopicPartition("user.attempts", span.partition, span.start) for span in spans])
-    wanted, got = sum(span.count for span in spans), 0
-    while got < wanted:
-        got += len([1 for message in client.consume(min(50_000, wanted - got), 1.0) if not message.error()])
+    got = 0
+    for first in range(0, len(spans), extract.PARTITIONS_AT_ONCE):
+        some = spans[first : first + extract.PARTITIONS_AT_ONCE]
+        client.assign([TopicPartition("user.attempts", span.partition, span.start) for span in some])
+        wanted, patience = got + sum(span.count for span in some), 0
+        while got < wanted:
+            came = [1 for message in client.consume(min(50_000, wanted - got), 1.0) if not message.error()]
+            got += len(came)
+            patience = 0 if came else patience + 1
+            if patience > given.kafka_timeout_seconds:
+                raise TimeoutError(f"{wanted - got:,} messages did not come; try fewer --attempts or more --partitions")
     client.close()
     return {"rows": got}
 

@@ -11,9 +11,8 @@ import json
 import math
 import tempfile
 import time
-from pathlib import Path
 
-from bench.charts import settle
+from bench.charts import SQL, settle
 from schoolhouse.analytics.overview import section_overview
 from schoolhouse.analytics.readers import Readers
 from schoolhouse.analytics.sections import Section
@@ -32,7 +31,7 @@ def main(rows: int = 10_000_000, asks: int = 40) -> None:
         settings = load_settings(data_dir=folder)
         with open_warehouse(settings, who="bench", must_exist=False) as warehouse:
             migrations.up(warehouse)
-            fill = (Path(__file__).parent / "sql" / "fill_events.sql").read_text()
+            fill = statement("fill_events", SQL)
             share = rows // 10
             for first in [*range(0, rows, share), 0]:  # the first tenth arrives twice
                 warehouse.run(fill, {"platform": PLATFORM, "first": first, "count": share}, why="bench")
@@ -53,8 +52,7 @@ def main(rows: int = 10_000_000, asks: int = 40) -> None:
 
 def _parts(warehouse: Warehouse) -> int:
     """How many parts inserts and background merges have left."""
-    parts = "SELECT count() FROM system.parts WHERE table = 'raw_events' AND active"
-    return int(warehouse.ask(parts, why="bench").value())
+    return int(warehouse.ask(statement("count_parts", SQL), why="bench").value())
 
 
 def _measure(settings: Settings, asks: int) -> dict[int, tuple[str, int, int]]:

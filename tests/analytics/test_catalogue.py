@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import date
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 from schoolhouse.analytics.answers import ChartFilters
 from schoolhouse.analytics.catalogue import CATEGORIES, REFERENCE_MARK, Chart, catalogue, find_chart, reference
+from schoolhouse.analytics.drawing import SERIES
 from schoolhouse.errors import NotFound, UsageError
 from schoolhouse.warehouse.statements import describe
 from schoolhouse.web.chart_address import ChartAddress, read_filters
@@ -50,6 +53,13 @@ def test_the_drawing_uses_columns_that_the_answer_has(chart: Chart) -> None:
     }
     for field in re.findall(r'"field": "(\w+)"', chart.spec_text):
         assert field in made | {column.name for column in chart.columns}, field
+
+
+def test_pictures_and_pages_colour_series_alike() -> None:
+    script = files("schoolhouse.web").joinpath("static/charts.js").read_text()
+    found = re.search(r"const SERIES = (\[[^]]+\]);", script)
+    assert found
+    assert json.loads(found[1]) == SERIES
 
 
 def test_a_chart_is_found_by_its_name_and_scope() -> None:

@@ -24,7 +24,7 @@ _LABELS: Final = (
     ("to_title", "to_label", ("to_page",)),
 )
 # What has no colour of its own, as in web/static/charts.js.
-_SERIES: Final = [
+SERIES: Final = [
     "#4a8fd4",
     "#e08a3c",
     "#2aa198",
@@ -87,8 +87,8 @@ def _config(inks: dict[str, str]) -> dict[str, Any]:
         "view": {"stroke": None},
         "title": {"color": inks["ink"], "subtitleColor": inks["quiet"], "fontSize": 16, "subtitlePadding": 4},
         "axis": {**text, "gridColor": inks["line"], "domainColor": inks["line"], "tickColor": inks["line"]},
-        "mark": {"color": _SERIES[0]},
-        "range": {"category": _SERIES},
+        "mark": {"color": SERIES[0]},
+        "range": {"category": SERIES},
         "axisX": {"grid": False, "labelPadding": 6, "labelSeparation": 8},
         "axisY": {"domain": False, "ticks": False, "labelPadding": 8},
         "legend": {**text, "labelColor": inks["ink"]},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, ClassVar, Final, Self
@@ -150,11 +151,9 @@ def check_time(text: str | UnsetType) -> datetime | None:
     """The moment, if there is one; the pattern has seen to the shape, not to the calendar."""
     if text is UNSET:
         return None
-    try:
+    with suppress(ValueError):
         return datetime.fromisoformat(text)
-    except ValueError:
-        pass  # perhaps a leap second, which is a time that the calendar of Python lacks
-    try:
+    try:  # perhaps a leap second, which is a time that the calendar of Python lacks
         return datetime.fromisoformat(text.replace(":60", ":59", 1))
     except ValueError:
         raise ValueError("`timestamp` names a day or hour that does not exist") from None

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 TOO_LATE: Final = "too_late"
 _POLL_SECONDS = 0.5
-_PARTITIONS_AT_ONCE: Final = 8  # of one client: they feed it faster than it parses, and more would only fill its memory
+PARTITIONS_AT_ONCE: Final = 8  # of one client: they feed it faster than it parses, and more would only fill its memory
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class _Reader:
         opened = kafka.consumer(self.settings)
         try:
             with kafka.mapped_errors(self.topic.name):
-                self._take(opened, _PARTITIONS_AT_ONCE)
+                self._take(opened, PARTITIONS_AT_ONCE)
                 while batch := self._next_batch(opened):
                     self._keep(batch)
         finally:

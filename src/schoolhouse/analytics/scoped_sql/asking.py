@@ -124,6 +124,8 @@ def place_for(who: str) -> Iterator[None]:
     finally:
         with _running_lock:
             _running[who] -= 1
+            if not _running[who]:
+                del _running[who]
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 // Draws each [data-chart] from the Vega-Lite specification in the element of that id, in the page's own colours, and
 // again when they change. `ast` lets Vega run without eval; its own style elements stay out, since the page forbids them.
-// What has no colour of its own; on light and dark ground alike.
+
+// What has no colour of its own; on light and dark ground alike. Pictures have the same: analytics/drawing.py.
 const SERIES = ["#4a8fd4", "#e08a3c", "#2aa198", "#cf5b52", "#8c70c4", "#d1a32a", "#c86da4", "#58a55c", "#7a8ca8", "#a5813f"];
 
 const scheme = matchMedia("(prefers-color-scheme: dark)");
