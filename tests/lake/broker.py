@@ -55,7 +55,7 @@ class Broker:
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(timeout=30)
+            self.process.wait(timeout=120)  # with gigabytes in its log it takes its time
             self.process = None
 
     def create(self, *topics: str, partitions: int = 2) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 TOO_LATE: Final = "too_late"
 _POLL_SECONDS = 0.5
-PARTITIONS_AT_ONCE: Final = 8  # of one client: they feed it faster than it parses, and more would only fill its memory
+PARTITIONS_AT_ONCE: Final = 4  # of one client: they feed it faster than it parses, and more would only fill its memory
 
 
 @dataclass(frozen=True)
