@@ -69,7 +69,7 @@ def _erase_from(table: Table, named: pl.Expr, *, dry_run: bool) -> Erased:
             return None
         named_days = [f"{year:04}-{month:02}-{day:02}" for year, month, day, _ in touched.iter_rows()]
         kept = rows.filter(days.is_of(named_days), ~named.fill_null(value=False))
-        return Change(kept, {}, days.predicate(named_days), {"erasure": "one learner", "rows": found.rows})
+        return Change([kept], {}, days.predicate(named_days), {"erasure": "one learner", "rows": found.rows})
 
     if (opened := table.open()) is not None:
         schema = pl.Schema(pl.scan_delta(opened, storage_options=table.lake.options or None).collect_schema())

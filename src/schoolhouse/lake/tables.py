@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -42,9 +42,12 @@ _TABLE_SETTINGS: Final = {
 
 @dataclass(frozen=True)
 class Change:
-    """One commit: rows to add, what they replace (none: they are added), and the transactions that it carries."""
+    """One commit: rows to add, what they replace (none: they are added), and the transactions that it carries.
 
-    rows: pl.LazyFrame | pl.DataFrame
+    Rows that need not be in memory at once come in parts of the same columns, which are read one after the other.
+    """
+
+    rows: pl.DataFrame | Sequence[pl.LazyFrame]
     transactions: Mapping[str, int]
     replaces: str = ""  # an SQL predicate; the rows must fulfil it
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -252,13 +255,28 @@ def _times(schema: pl.Schema) -> str:
     return ",".join(name for name, dtype in schema.items() if dtype.is_temporal())
 
 
-def _stream(rows: pl.LazyFrame | pl.DataFrame) -> Any:
-    """Rows as delta-rs takes them: in batches, of which it holds a few. Of a frame as a whole it makes a second one."""
-    import polars as pl
+def _stream(rows: pl.DataFrame | Sequence[pl.LazyFrame]) -> Any:
+    """Rows as delta-rs takes them. Many go in batches, each made when the one before it is written.
 
-    if isinstance(rows, pl.DataFrame) and rows.height <= _BATCH_ROWS:
+    A frame handed over as a whole would be held twice, and of many files in one part polars reads far ahead.
+    """
+    import polars as pl
+    import pyarrow as pa
+
+    frames: Iterator[pl.DataFrame]
+    if not isinstance(rows, pl.DataFrame):
+        empty = pl.DataFrame(schema=rows[0].collect_schema())
+        frames = (frame for part in rows for frame in _batches(part))
+    elif rows.height <= _BATCH_ROWS:
         return rows
-    return rows.lazy().collect_batches(engine="streaming", maintain_order=True, lazy=True, chunk_size=_BATCH_ROWS)
+    else:
+        empty, frames = rows.clear(), rows.iter_slices(_BATCH_ROWS)
+    batches = (batch for frame in frames for batch in frame.to_arrow().to_batches())
+    return pa.RecordBatchReader.from_batches(empty.to_arrow().schema, batches)
+
+
+def _batches(part: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    return part.collect_batches(engine="streaming", maintain_order=True, lazy=True, chunk_size=_BATCH_ROWS)
 
 
 def _writer_properties(compression: str) -> Any:

@@ -99,20 +99,19 @@ class Work:
             self._keep(self.messages, POISON_SCHEMA, self._stamped(read.unreadable, POISON_SCHEMA))
         rows = self._stamped(read.rows, raw_schema(self.topic))
         self._keep(self.raw, raw_schema(self.topic), rows)
-        return rows
+        return pl.concat(rows)
 
-    def _stamped(self, files: list[Path], schema: pl.Schema) -> pl.LazyFrame:
+    def _stamped(self, files: list[Path], schema: pl.Schema) -> list[pl.LazyFrame]:
         """Staged files with the columns that say which load they came by, and the day of the message."""
-        if not files:
-            return pl.LazyFrame(schema=schema)
-        rows = pl.scan_parquet(files).with_columns(
+        stamps = [
             pl.lit(self.plan.window.start, MOMENT).alias("window_start"),
             pl.lit(self.plan.number, pl.Int32).alias("window_slice"),
             *day_of("kafka_timestamp"),
-        )
-        return rows.select(schema.names())
+        ]
+        parts = [pl.scan_parquet(file).with_columns(stamps).select(schema.names()) for file in files]
+        return parts or [pl.LazyFrame(schema=schema)]
 
-    def _keep(self, table: Table, schema: pl.Schema, rows: pl.LazyFrame) -> None:
+    def _keep(self, table: Table, schema: pl.Schema, rows: list[pl.LazyFrame]) -> None:
         def make(opened: DeltaTable) -> Change | None:
             if number_in(opened, self.name) >= self.plan.number:
                 return None
@@ -212,7 +211,8 @@ class Work:
         if not self.dataset.event_time or not rows.height:
             return rows, {}
         moment = pl.col(self.dataset.event_time)
-        hours = rows.group_by(moment.dt.truncate("1h").alias("hour")).agg(
+        times = rows.select(self.dataset.event_time)  # grouping copies all columns of what it is given
+        hours = times.group_by(moment.dt.truncate("1h").alias("hour")).agg(
             moment.min().alias("since"), moment.max().alias("until")
         )
         stored = self.processed.scan(opened)
