@@ -11,8 +11,12 @@ import pytest
 import yaml
 
 from schoolhouse.settings import Settings, environment_name
+from schoolhouse.settings.lake import Lake
+from schoolhouse.settings.process import Process
 
 AIRFLOW = Path(__file__).parents[2] / "deploy" / "airflow"
+# What the clouds' own libraries read.
+KEYS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "GOOGLE_APPLICATION_CREDENTIALS"}
 TEXT = (AIRFLOW / "docker-compose.yml").read_text()
 
 
@@ -54,5 +58,17 @@ def test_every_secret_is_drawn_anew_and_nothing_starts_without_it() -> None:
 
 def test_the_lakes_variables_are_settings_or_the_dags_own(services: dict[str, Any]) -> None:
     ours = {name for name in services["worker"]["environment"] if not name.startswith("AIRFLOW__")}
-    known = {environment_name(field) for field in Settings.model_fields}
+    known = {environment_name(field) for field in Settings.model_fields} | KEYS
     assert {name for name in ours - known if not name.startswith("LAKE_DAG_")} == set()
+
+
+def test_every_setting_of_the_lake_reaches_the_worker(services: dict[str, Any]) -> None:
+    lakes = {environment_name(field) for field in Lake.model_fields.keys() - Process.model_fields.keys()}
+    assert lakes - services["worker"]["environment"].keys() == {"LAKE_FOLLOW_SECONDS", "LAKE_STAGING_DIR"}
+
+
+def test_volumes_lie_where_the_image_has_directories_of_the_user_that_runs(services: dict[str, Any]) -> None:
+    made = next(line for line in (AIRFLOW / "Dockerfile").read_text().splitlines() if "mkdir -p" in line)
+    named = [volume.split(":")[1] for volume in services["worker"]["volumes"] if not volume.startswith(".")]
+    assert named
+    assert set(named) <= set(made.split())

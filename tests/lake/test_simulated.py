@@ -43,7 +43,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lake, dic
         lake = lake_of(settings)
         hours = sorted({hour for topic in truth["topics"].values() for hour in topic["windows"]})
         for hour in hours:
-            for dataset in window.datasets():
+            for dataset in window.datasets(lake.settings):
                 window.run(lake, dataset, Window(datetime.fromisoformat(hour)))
         yield lake, truth
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -154,6 +155,16 @@ def test_checking_what_is_stored_finds_rows_that_stand_twice(loaded: Lake) -> No
     assert integrity.validate(loaded, "daily_aggregations", 1, until=until)[0].is_broken
 
 
+def test_a_file_that_is_gone_makes_its_day_critical_and_no_other(loaded: Lake) -> None:
+    for file in (Path(loaded.root) / "processed" / "user_attempts").glob("year=2024/**/*.parquet"):
+        file.unlink()
+
+    checked = integrity.validate(loaded, "user_attempts", 1, until=START + 12 * HOUR)
+    assert [(one.level, one.is_broken) for one in checked] == [("critical", True)]
+    assert "cannot be used" in checked[0].problems[0]
+    assert not any(one.is_broken for one in integrity.validate(loaded, "user_attempts", 2))
+
+
 def test_summary_status_and_figures_say_what_is_there(loaded: Lake) -> None:
     held = {(one.zone, one.table): one for one in summary.summary(loaded)}
     raw = held["raw", "user_attempts"]
@@ -170,6 +181,7 @@ def test_summary_status_and_figures_say_what_is_there(loaded: Lake) -> None:
     assert 'schoolhouse_lake_table_rows{zone="raw",table="user_attempts"} 80' in text
     html = page(used)
     assert "<svg" in html
+    assert "Bytes of processed by day of the data" in html
     assert "http" not in html
 
 
@@ -179,6 +191,23 @@ def test_an_hour_that_nobody_ran_is_missing(broker: Broker, lake: Lake) -> None:
         window.run(lake, "user_attempts", one)
     standing = {one.dataset: one for one in summary.status(lake, 6)}["user_attempts"]
     assert str(Window(hours[0].end)) in standing.missing
+
+
+def test_a_lake_that_nobody_has_loaded_for_days_misses_every_hour_since(broker: Broker, lake: Lake) -> None:
+    last = Window(window_of(now()).start - 72 * HOUR)
+    window.run(lake, "user_attempts", last)
+    standing = {one.dataset: one for one in summary.status(lake)}
+    assert standing["user_attempts"].newest_loaded == last.start
+    assert len(standing["user_attempts"].missing) in {24, 25}  # the hour before may be within its grace
+    assert standing["user_sessions"].missing == []  # nobody ever loaded it
+
+
+def test_a_report_says_what_its_days_have_added_to_each_table(loaded: Lake) -> None:
+    grown = {(one.zone, one.table): one for one in usage(loaded, 2).growth}["raw", "user_attempts"]
+    assert (grown.days, grown.rows) == (1, 30)
+    assert grown.bytes_per_day == grown.size_bytes == grown.largest_day_bytes > 0
+    both = {(one.zone, one.table): one for one in usage(loaded, 10_000).growth}["raw", "user_attempts"]
+    assert (both.days, both.rows, both.bytes_per_day) == (2, 80, both.size_bytes // 2)
 
 
 def test_the_webhook_hears_of_windows_that_fail_or_are_held_back(

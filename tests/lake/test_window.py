@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
-from schoolhouse.errors import LakeUnavailable, UsageError
+from schoolhouse.errors import LakeUnavailable, SettingsError, UsageError
 from schoolhouse.lake import backfill, window, work
 from schoolhouse.lake.clock import Window, now, window_of
 from schoolhouse.lake.ledger import Ledger
@@ -47,7 +48,7 @@ def test_every_dataset_has_its_window(broker: Broker, lake: Lake, rows_of: Rows)
     for topic, events in (("user.attempts", tried), ("user.sessions", met), ("ml.training", examples)):
         broker.send(topic, messages(events))
 
-    for dataset in window.datasets():
+    for dataset in window.datasets(lake.settings):
         window.run(lake, dataset, FIRST)
 
     must_hold(lake, tried, met)
@@ -232,6 +233,30 @@ def test_one_failed_window_does_not_stop_the_others(broker: Broker, lake: Lake) 
 
     assert [isinstance(one, backfill.Failure) for one in results] == [True, False, True, False]
     must_hold(lake, events)
+
+
+def test_a_damaged_file_fails_the_windows_of_its_day_and_no_others(broker: Broker, lake: Lake) -> None:
+    broker.send("user.attempts", messages(attempts(20, START) + attempts(20, START + 24 * HOUR, first=20)))
+    window.run(lake, "user_attempts", FIRST)
+    for file in (Path(lake.root) / "processed" / "user_attempts").rglob("*.parquet"):
+        file.write_bytes(b"PAR1 no longer what it was PAR1")
+
+    results = list(backfill.run(lake, START + HOUR, START + 2 * HOUR, ["user_attempts", "user_sessions"]))
+    results += list(backfill.run(lake, START + 24 * HOUR, START + 25 * HOUR, ["user_attempts"]))
+
+    assert [isinstance(one, backfill.Failure) for one in results] == [False, False, False]
+    again = list(backfill.run(lake, START, START + HOUR, ["user_attempts"], again=True))
+    assert [isinstance(one, backfill.Failure) for one in again] == [True]
+    failed = Ledger(lake).rows(START, FIRST.end, "user_attempts").filter(kind="failed")
+    assert "cannot be used" in failed["error"][0]
+
+
+def test_only_the_topics_of_the_settings_are_loaded(lake: Lake) -> None:
+    some = lake.settings.model_copy(update={"kafka_topics": "user.sessions,user.attempts"})
+    assert window.datasets(some) == ["user_attempts", "user_sessions"]
+    assert len(window.datasets(lake.settings)) == 3
+    with pytest.raises(SettingsError, match=r"page\.views"):
+        window.datasets(lake.settings.model_copy(update={"kafka_topics": "user.attempts,page.views"}))
 
 
 def test_windows_may_be_loaded_in_any_order(broker: Broker, lake: Lake, rows_of: Rows) -> None:

@@ -165,7 +165,7 @@ def report(
         console.print_json(asdict(used))
         return
     columns = ["dataset", "windows", "failed", "success", "messages", "rows", "duplicate", "late", "poison"]
-    columns += ["per hour", "seconds", "p95", "score", "anomalies"]
+    columns += ["per hour", "seconds", "p95", "score", "failed checks", "anomalies", "schema"]
     console.print_turned(
         f"{used.since:%Y-%m-%d %H:%M} to {used.until:%Y-%m-%d %H:%M}",
         columns,
@@ -184,9 +184,19 @@ def report(
                 one.seconds_mean,
                 one.seconds_p95,
                 one.score_mean,
+                one.validation_failures,
                 one.anomalies,
+                one.schema_compliance,
             )
             for one in used.datasets
+        ],
+    )
+    console.print_table(
+        "stored in these days",
+        ["zone", "table", "days", "rows", "size", "a day"],
+        [
+            (one.zone, one.table, one.days, one.rows, console.size(one.size_bytes), console.size(one.bytes_per_day))
+            for one in used.growth
         ],
     )
 

@@ -142,10 +142,12 @@ def _names(given: list[str] | None) -> list[str]:
     from schoolhouse.errors import UsageError
     from schoolhouse.lake.window import datasets
 
-    known = datasets()
+    known = datasets(console.settings())
     for name in given or []:
         if name not in known:
-            raise UsageError(f"No topic becomes the dataset {name!r}.", hint=f"There are {', '.join(known)}.")
+            raise UsageError(
+                f"No topic that is loaded becomes the dataset {name!r}.", hint=f"There are {', '.join(known)}."
+            )
     return given or known
 
 

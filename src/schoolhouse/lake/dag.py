@@ -35,9 +35,11 @@ def due(data_interval_start: datetime, data_interval_end: datetime) -> list[dict
     """Every dataset of every hour in the run's interval: one job each."""
     from schoolhouse.lake.clock import window_of, windows
     from schoolhouse.lake.window import datasets
+    from schoolhouse.settings import load_settings
 
+    names = datasets(load_settings())
     hours = windows(window_of(data_interval_start).start, window_of(data_interval_end).start)
-    return [{"dataset": name, "window": str(hour)} for hour in hours for name in datasets()]
+    return [{"dataset": name, "window": str(hour)} for hour in hours for name in names]
 
 
 def load(job: dict[str, str]) -> dict[str, Any]:

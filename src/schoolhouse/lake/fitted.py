@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from schoolhouse.lake.clock import now
 from schoolhouse.lake.models.parameters import Parameters
 from schoolhouse.lake.tables import Table
-from schoolhouse.lake.zones import object_store
+from schoolhouse.lake.zones import mapped_reads, object_store
 
 if TYPE_CHECKING:
     from schoolhouse.lake.zones import Lake
@@ -20,10 +20,9 @@ PATH: Final = "operations/models/parameters.json"
 def parameters(lake: Lake) -> Parameters:
     """What was fitted last; the defaults where nothing was."""
     try:
-        found = object_store(lake).get(PATH)
+        return Parameters.from_json(object_store(lake).get(PATH))
     except FileNotFoundError:
         return Parameters()
-    return Parameters.from_json(bytes(found.bytes()))
 
 
 def fit_lake(lake: Lake, days: int) -> Parameters:
@@ -35,7 +34,8 @@ def fit_lake(lake: Lake, days: int) -> Parameters:
     rows = Table(lake, "processed", "user_attempts").scan()
     if rows is None:
         return Parameters()
-    return fit(rows.filter(pl.col("attempted_at") >= now() - timedelta(days=days)))
+    with mapped_reads("processed/user_attempts"):
+        return fit(rows.filter(pl.col("attempted_at") >= now() - timedelta(days=days)))
 
 
 def keep(lake: Lake, found: Parameters) -> None:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from schoolhouse.errors import LakeError, LakeUnavailable
 from schoolhouse.lake import days, quality
 from schoolhouse.lake.clock import now
 from schoolhouse.lake.tables import Table
 from schoolhouse.lake.transform import dataset_of
 from schoolhouse.lake.work import LOAD_COLUMNS
+from schoolhouse.lake.zones import mapped_reads
 
 if TYPE_CHECKING:
     from schoolhouse.lake.zones import Lake
@@ -39,7 +41,7 @@ def validate(lake: Lake, dataset: str, count: int, *, until: datetime | None = N
 
     Raises:
         UsageError: there is no such dataset.
-        LakeError: the table, or a file of it, cannot be read.
+        LakeError: the table cannot be read. (A day whose files cannot be read is critical.)
     """
     kind = dataset_of(dataset)
     last = ((until or now()) - timedelta(microseconds=1)).date()
@@ -47,7 +49,18 @@ def validate(lake: Lake, dataset: str, count: int, *, until: datetime | None = N
     span = [last - timedelta(days=back) for back in reversed(range(count))]
     if stored is None:
         return [CheckedDay(day, 0, None, "ok", []) for day in span]
-    return [_day(lake, dataset, stored, day) for day in span]
+    return [_checked(lake, dataset, stored, day) for day in span]
+
+
+def _checked(lake: Lake, dataset: str, stored: pl.LazyFrame, day: date) -> CheckedDay:
+    """A day, even where a file of it is gone or damaged; that the storage does not answer is no fault of the day."""
+    try:
+        with mapped_reads(f"{day}"):
+            return _day(lake, dataset, stored, day)
+    except LakeUnavailable:
+        raise
+    except LakeError as error:
+        return CheckedDay(day, 0, None, "critical", [error.message])
 
 
 def _day(lake: Lake, dataset: str, stored: pl.LazyFrame, day: date) -> CheckedDay:

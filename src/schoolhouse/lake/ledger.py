@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from schoolhouse.lake.clock import Window, now
 from schoolhouse.lake.extract import Span
 from schoolhouse.lake.tables import Change, Table, number_in
+from schoolhouse.lake.zones import mapped_reads
 
 if TYPE_CHECKING:
     import polars as pl
@@ -134,7 +135,8 @@ class Ledger:
         found = self.scan(since, until, dataset)
         if found is None:
             return pl.DataFrame(schema=schema())
-        return found.sort("recorded_at", maintain_order=True).collect()
+        with mapped_reads("operations/windows"):
+            return found.sort("recorded_at", maintain_order=True).collect()
 
     def scan(self, since: datetime, until: datetime, dataset: str = "") -> pl.LazyFrame | None:
         """The same, in no order, for who wants a few of the columns; None when nothing was ever recorded."""

@@ -59,7 +59,7 @@ def fetch(lake: Lake, path: str, ending: str) -> bytes:
         NotFound: there is none.
     """
     try:
-        return bytes(object_store(lake).get(f"{path}.{ending}").bytes())
+        return object_store(lake).get(f"{path}.{ending}")
     except FileNotFoundError:
         raise NotFound(f"There is no report {path}.{ending}.") from None
 

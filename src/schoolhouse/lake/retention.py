@@ -120,10 +120,9 @@ def _drop_reports(lake: Lake) -> None:
         return
     store = object_store(lake)
     oldest = (now().date() - timedelta(days=days)).strftime("%Y/%m/%d")
-    for batch in store.list("operations/reports/"):
-        old = [entry["path"] for entry in batch if "/".join(entry["path"].split("/")[3:6]) < oldest]
-        if old:
-            store.delete(old)
+    old = [path for path in store.list("operations/reports/") if "/".join(path.split("/")[3:6]) < oldest]
+    if old:
+        store.delete(old)
 
 
 def lifecycle(lake: Lake) -> dict[str, Any]:

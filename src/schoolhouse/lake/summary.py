@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -20,6 +20,8 @@ from schoolhouse.lake.topics import topic_of
 if TYPE_CHECKING:
     from schoolhouse.lake.tables import Table
     from schoolhouse.lake.zones import Lake
+
+_MEMORY: Final = timedelta(weeks=4)  # so long after its last window a dataset still counts as one that is loaded
 
 
 @dataclass(frozen=True)
@@ -82,29 +84,34 @@ def _held(table: Table) -> Held:
 
 
 def status(lake: Lake, hours_back: int = 24) -> list[Standing]:
-    """Each dataset, with its windows of the last hours and the consumer's lag."""
+    """Each dataset, with its windows of the last hours and the consumer's lag.
+
+    Hours are missing from the first that anybody has loaded, or tried to load, in the last four weeks.
+    """
     until = window_of(now()).end
     since = until - timedelta(hours=hours_back + 1)
-    rows = Ledger(lake).rows(since, until)
-    return [_standing(lake, name, rows.filter(dataset=name), since, until) for name in windows.datasets()]
+    names = windows.datasets(lake.settings)
+    rows = Ledger(lake).rows(since - _MEMORY, until)
+    return [_standing(lake, name, rows.filter(dataset=name), since, until) for name in names]
 
 
 def _standing(lake: Lake, dataset: str, rows: pl.DataFrame, since: datetime, until: datetime) -> Standing:
-    done = rows.filter(kind="done").sort("window_start", "window_slice")
-    newest = done.group_by("window_start", maintain_order=True).last()
+    last = rows.filter(kind="done").sort("window_start", "window_slice").group_by("window_start").last()
+    last = last.sort("window_start")
+    newest = last.filter(pl.col("window_start") >= since)
     counts = dict(newest.group_by("state").len().iter_rows())
-    failed = rows.filter(kind="failed").sort("recorded_at")
+    failed = rows.filter(pl.col("window_start") >= since, kind="failed").sort("recorded_at")
     unfinished = failed.filter(~pl.col("window_start").is_in(newest["window_start"].implode()))
     closed = now() - timedelta(seconds=lake.settings.lake_grace_seconds)
     known = set(newest["window_start"])
-    first = min(known, default=until)
+    first: Any = rows["window_start"].min() if rows.height else until
     topic = topic_of(dataset)
     return Standing(
         dataset=dataset,
         topic=topic.name if topic else "",
-        newest_loaded=newest["window_start"][-1] if newest.height else None,
-        newest_state=newest["state"][-1] if newest.height else "",
-        newest_score=newest["score"][-1] if newest.height else None,
+        newest_loaded=last["window_start"][-1] if last.height else None,
+        newest_state=last["state"][-1] if last.height else "",
+        newest_score=last["score"][-1] if last.height else None,
         loaded=counts.get("loaded", 0),
         open=counts.get("open", 0),
         quarantined=counts.get("quarantined", 0),
@@ -112,7 +119,7 @@ def _standing(lake: Lake, dataset: str, rows: pl.DataFrame, since: datetime, unt
         missing=[
             str(hour)
             for hour in hours(since, until)
-            if first < hour.start and hour.end <= closed and hour.start not in known
+            if hour.start >= first and hour.end <= closed and hour.start not in known
         ],
         lag=_lag(lake, dataset),
         last_error=failed["error"][-1] if failed.height else "",

@@ -61,6 +61,20 @@ class Day:
 
 
 @dataclass(frozen=True)
+class Growth:
+    """What the days of a report have added to a table."""
+
+    zone: str
+    table: str
+    days: int  # that have rows
+    rows: int
+    files: int
+    size_bytes: int
+    bytes_per_day: int
+    largest_day_bytes: int
+
+
+@dataclass(frozen=True)
 class Usage:
     """The report."""
 
@@ -70,6 +84,7 @@ class Usage:
     days: list[Day]
     tasks: dict[str, dict[str, float]]  # dataset to task to mean seconds
     storage: list[dict[str, Any]]  # zone, table, day, size_bytes, files
+    growth: list[Growth]  # the same by table
     windows: list[dict[str, Any]]  # the newest first
 
 
@@ -80,13 +95,15 @@ def usage(lake: Lake, days: int, *, until: datetime | None = None) -> Usage:
     rows = Ledger(lake).rows(since, until)
     tries = rows.filter(pl.col("kind") != "plan")
     names = tries["dataset"].unique().sort().to_list()
+    stored = storage(lake, since.date())
     return Usage(
         since=since,
         until=until,
         datasets=[_dataset(name, tries.filter(dataset=name)) for name in names],
         days=_days(tries),
         tasks={name: _tasks(tries.filter(dataset=name, kind="done")) for name in names},
-        storage=storage(lake, since.date()),
+        storage=stored,
+        growth=_growth(stored),
         windows=_windows(tries),
     )
 
@@ -158,6 +175,25 @@ def _windows(tries: pl.DataFrame) -> list[dict[str, Any]]:
     wanted += ["late", "quarantined_rows", "score", "level", "anomalies", "seconds", "report", "error"]
     newest = tries.sort("window_start", "recorded_at", descending=True).select(wanted)
     return newest.rows(named=True)
+
+
+def _growth(stored: list[dict[str, Any]]) -> list[Growth]:
+    by_table: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in stored:
+        by_table.setdefault((row["zone"], row["table"]), []).append(row)
+    return [
+        Growth(
+            zone,
+            table,
+            days=len(rows),
+            rows=sum(row["rows"] for row in rows),
+            files=sum(row["files"] for row in rows),
+            size_bytes=(size := sum(row["size_bytes"] for row in rows)),
+            bytes_per_day=size // len(rows),
+            largest_day_bytes=max(row["size_bytes"] for row in rows),
+        )
+        for (zone, table), rows in by_table.items()
+    ]
 
 
 def storage(lake: Lake, since: date) -> list[dict[str, Any]]:

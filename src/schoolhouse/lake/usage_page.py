@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from schoolhouse.lake.usage import Day, Usage
+    from schoolhouse.lake.usage import Usage
 
 _WIDTH: Final = 720
 _HEIGHT: Final = 140
@@ -36,12 +36,13 @@ def page(used: Usage) -> str:
         days = [day for day in used.days if day.dataset == one.dataset]
         parts += [
             f"<h2>{escape(one.dataset)}</h2>",
-            bars("Rows loaded by day", days, lambda day: day.rows),
-            bars("Quality score by day (0 to 100)", days, lambda day: day.score, top=100.0),
-            bars("Seconds of work by day", days, lambda day: day.seconds),
-            bars("Tries that failed by day", days, lambda day: day.failures, css="bad"),
+            bars("Rows loaded by day", [(day.day, day.rows) for day in days]),
+            bars("Quality score by day (0 to 100)", [(day.day, day.score) for day in days], top=100.0),
+            bars("Seconds of work by day", [(day.day, day.seconds) for day in days]),
+            bars("Tries that failed by day", [(day.day, day.failures) for day in days], css="bad"),
         ]
     parts += ["<h2>Mean seconds by task</h2>", _tasks(used), "<h2>Storage by table</h2>", _storage(used)]
+    parts += [bars(f"Bytes of {zone} by day of the data", sizes) for zone, sizes in _sizes(used).items()]
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
@@ -57,11 +58,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def bars(
-    title: str, days: list[Day], value: Callable[[Day], float | None], *, top: float = 0.0, css: str = "bar"
-) -> str:
+def bars(title: str, values: list[tuple[date, float | None]], *, top: float = 0.0, css: str = "bar") -> str:
     """A bar for each day, over a common axis of days."""
-    values = [(day.day, value(day)) for day in days]
     greatest = top or max((number or 0 for _, number in values), default=0) or 1.0
     if not values:
         return ""
@@ -91,12 +89,13 @@ def _bar(at: date, number: float, first: date, step: float, greatest: float, css
 
 def _figures(used: Usage) -> str:
     head = ["dataset", "windows", "failed tries", "success", "messages", "rows", "duplicates", "late", "poison"]
-    head += ["messages a window", "seconds", "seconds (p95)", "score", "lowest", "anomalies", "readable"]
+    head += ["messages a window", "seconds", "seconds (p95)", "score", "lowest", "failed checks", "anomalies"]
+    head += ["readable", "schema"]
     rows = [
         (
             one.dataset, one.windows, one.failures, one.success_rate, one.messages, one.rows, one.duplicates, one.late,
             one.poison, round(one.records_per_hour), one.seconds_mean, one.seconds_p95, one.score_mean, one.score_min,
-            one.anomalies, one.readable,
+            one.validation_failures, one.anomalies, one.readable, one.schema_compliance,
         )
         for one in used.datasets
     ]  # fmt: skip
@@ -111,14 +110,23 @@ def _tasks(used: Usage) -> str:
 
 
 def _storage(used: Usage) -> str:
-    totals: dict[tuple[str, str], list[int]] = {}
+    head = ["table", "rows", "files", "bytes", "bytes a day", "bytes of the largest day"]
+    return table(
+        head,
+        [
+            (f"{one.zone}/{one.table}", one.rows, one.files, one.size_bytes, one.bytes_per_day, one.largest_day_bytes)
+            for one in used.growth
+        ],
+    )
+
+
+def _sizes(used: Usage) -> dict[str, list[tuple[date, float | None]]]:
+    """Bytes by day of each zone, in order of days."""
+    sizes: dict[str, dict[date, float | None]] = {}
     for row in used.storage:
-        held = totals.setdefault((row["zone"], row["table"]), [0, 0, 0, 0])
-        for index, name in enumerate(("rows", "files", "size_bytes")):
-            held[index] += row[name]
-        held[3] = max(held[3], row["size_bytes"])
-    head = ["table", "rows", "files", "bytes", "bytes of the largest day"]
-    return table(head, [(f"{zone}/{name}", *held) for (zone, name), held in totals.items()])
+        of = sizes.setdefault(row["zone"], {})
+        of[row["of"]] = (of.get(row["of"]) or 0) + row["size_bytes"]
+    return {zone: sorted(of.items()) for zone, of in sizes.items()}
 
 
 def _text(value: Any) -> str:

@@ -18,14 +18,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from schoolhouse.errors import SchoolhouseError, UsageError
+from schoolhouse.errors import SchoolhouseError, SettingsError, UsageError
 from schoolhouse.lake import alerts, extract, upkeep
 from schoolhouse.lake.clock import Window, now
 from schoolhouse.lake.ledger import LOADED, OPEN, QUARANTINED, Done, Ledger, Plan, Standing, capped
 from schoolhouse.lake.topics import TOPICS, Topic, topic_of
+from schoolhouse.lake.zones import mapped_reads
 
 if TYPE_CHECKING:
     from schoolhouse.lake.zones import Lake
+    from schoolhouse.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +46,16 @@ class Outcome:
     done: Done
 
 
-def datasets() -> list[str]:
-    """The datasets that come from topics, in the order in which a window loads them."""
-    return [topic.dataset for topic in TOPICS.values()]
+def datasets(settings: Settings) -> list[str]:
+    """The datasets of the topics that are loaded, in the order in which a window loads them.
+
+    Raises:
+        SettingsError: KAFKA_TOPICS names a topic that we do not know.
+    """
+    wanted = settings.kafka_topics.split(",") if settings.kafka_topics else list(TOPICS)
+    if unknown := [name for name in wanted if name not in TOPICS]:
+        raise SettingsError(f"KAFKA_TOPICS names {', '.join(unknown)}.", hint=f"There are {', '.join(TOPICS)}.")
+    return [topic.dataset for topic in TOPICS.values() if topic.name in wanted]
 
 
 def run(lake: Lake, dataset: str, window: Window, *, again: bool = False) -> Outcome:
@@ -77,7 +86,8 @@ def run(lake: Lake, dataset: str, window: Window, *, again: bool = False) -> Out
 
 def _topic(dataset: str) -> Topic:
     if (topic := topic_of(dataset)) is None:
-        raise UsageError(f"No topic becomes the dataset {dataset!r}.", hint=f"There are {', '.join(datasets())}.")
+        known = ", ".join(topic.dataset for topic in TOPICS.values())
+        raise UsageError(f"No topic becomes the dataset {dataset!r}.", hint=f"There are {known}.")
     return topic
 
 
@@ -105,7 +115,8 @@ def _work(lake: Lake, ledger: Ledger, topic: Topic, plan: Plan) -> Outcome:
     with _staging(lake, plan) as directory:
         work = Work(lake, topic, plan, directory)
         try:
-            done = work.run()
+            with mapped_reads(f"the lake or of {lake.settings.staging_dir.name}"):
+                done = work.run()
             ledger.done(plan, done)
         except SchoolhouseError as error:
             work.done.error = f"{error.code}: {error.message}"

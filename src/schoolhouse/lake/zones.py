@@ -12,10 +12,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-from schoolhouse.errors import SettingsError
+from schoolhouse.errors import LakeError, LakeUnavailable, SettingsError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 Zone = Literal["raw", "processed", "aggregated", "quarantine", "operations"]
 ZONES: Final[tuple[Zone, ...]] = ("raw", "processed", "aggregated", "quarantine", "operations")
+# What object_store says in every library, where a bucket does not answer.
+_NO_ANSWER: Final = ("Generic S3 error", "Generic GCS error", "error sending request")
 
 
 @dataclass(frozen=True)
@@ -104,12 +108,90 @@ def _gcs_options(settings: Settings) -> dict[str, str]:
     return {"google_service_account_key": json.dumps(nobody)}
 
 
-def object_store(lake: Lake) -> Any:
-    """A store of plain objects (reports) at the lake's root."""
+class Objects:
+    """Plain objects (reports, parameters) at the lake's root, by path. obstore's errors come as ours."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    def get(self, path: str) -> bytes:
+        """An object's bytes.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        with _mapped_errors(path):
+            return bytes(self._store.get(path).bytes())
+
+    def put(self, path: str, content: bytes) -> None:
+        """Put an object in the place of what is there."""
+        with _mapped_errors(path):
+            self._store.put(path, content)
+
+    def delete(self, paths: list[str]) -> None:
+        """Remove objects."""
+        with _mapped_errors(paths[0]):
+            self._store.delete(paths)
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """The paths under a prefix."""
+        with _mapped_errors(prefix):
+            for batch in self._store.list(prefix):
+                yield from (entry["path"] for entry in batch)
+
+    def list_with_delimiter(self, prefix: str) -> dict[str, Any]:
+        """What lies directly under a prefix: `common_prefixes` and `objects`."""
+        with _mapped_errors(prefix):
+            return dict(self._store.list_with_delimiter(prefix))
+
+
+def object_store(lake: Lake) -> Objects:
+    """The plain objects at the lake's root."""
     from obstore.store import LocalStore, from_url
 
     if lake.directory is not None:
-        return LocalStore(lake.directory, mkdir=True)
+        return Objects(LocalStore(lake.directory, mkdir=True))
     options = {name: value for name, value in lake.options.items() if name != "aws_allow_http"}  # delta-rs's own
     client = {"allow_http": True} if any("http://" in value for value in options.values()) else {}
-    return from_url(lake.root, config=options, client_options=client)  # type: ignore[call-overload]
+    return Objects(from_url(lake.root, config=options, client_options=client))  # type: ignore[call-overload]
+
+
+@contextmanager
+def _mapped_errors(path: str) -> Iterator[None]:
+    """obstore's errors as ours; that an object is not there is a FileNotFoundError."""
+    from obstore.exceptions import BaseError, NotFoundError
+
+    try:
+        yield
+    except (NotFoundError, FileNotFoundError):
+        raise FileNotFoundError(path) from None
+    except (BaseError, OSError) as error:
+        raise _storage_error(f"The lake's storage fails at {path}", error) from None
+
+
+@contextmanager
+def mapped_reads(subject: str) -> Iterator[None]:
+    """What Polars raises where data files are gone, damaged or out of reach, as ours; its other errors pass.
+
+    `subject` is what was read or written.
+    """
+    from polars.exceptions import ComputeError, PanicException
+
+    try:
+        yield
+    except OSError as error:
+        raise _storage_error(f"A file of {subject} cannot be used", error) from None
+    except ComputeError as error:
+        if not any(sign in str(error) for sign in ("parquet", *_NO_ANSWER)):  # it may quote a value
+            raise
+        raise _storage_error(f"A file of {subject} cannot be used", error) from None
+    except PanicException:  # what some damaged files lead to; it may quote a value as well
+        raise LakeError(f"A file of {subject} cannot be used: Polars gave up reading it.") from None
+
+
+def _storage_error(text: str, error: Exception) -> LakeError:
+    """The error of a storage library as ours: worth another try where the storage did not answer."""
+    told = " ".join(str(error).split()).split(" Debug source")[0].split(" (set POLARS_VERBOSE")[0][:300]
+    if any(sign in told for sign in _NO_ANSWER):
+        return LakeUnavailable(f"{text}: {told.rstrip('.')}.", hint="Is the storage up, and are the credentials right?")
+    return LakeError(f"{text}: {told.rstrip('.')}.")

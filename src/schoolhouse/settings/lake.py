@@ -19,6 +19,12 @@ class Lake(Process):
         validation_alias="KAFKA_BOOTSTRAP_SERVERS",
         description="Brokers, such as kafka-1:9092,kafka-2:9092,kafka-3:9092.",
     )
+    kafka_topics: str = Field(
+        "",
+        pattern=r"^([A-Za-z0-9._-]+(,[A-Za-z0-9._-]+)*)?$",
+        validation_alias="KAFKA_TOPICS",
+        description="Topics that are loaded, such as user.attempts,user.sessions. Empty: all that we know.",
+    )
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT",
         validation_alias="KAFKA_SECURITY_PROTOCOL",

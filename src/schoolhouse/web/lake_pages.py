@@ -20,7 +20,7 @@ _LAG_SECONDS: Final = 3
 _FIGURES: Final = (
     ("Windows", "windows"),
     ("Failed tries", "failures"),
-    ("Share of windows loaded, 0 to 1", "success_rate"),
+    ("Share of tries that finished, 0 to 1", "success_rate"),
     ("Messages", "messages"),
     ("Rows", "rows"),
     ("Duplicates", "duplicates"),
@@ -33,7 +33,7 @@ _FIGURES: Final = (
     ("Score, lowest", "score_min"),
     ("Failed checks", "validation_failures"),
     ("Anomalies", "anomalies"),
-    ("Share of rows that keep to the schema, 0 to 1", "schema_compliance"),
+    ("Share of columns that keep to the schema, 0 to 1", "schema_compliance"),
 )
 # A report is a page of its own: it has its styles inside, and may load and run nothing.
 _REPORT_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; sandbox"
