@@ -11,9 +11,12 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from schoolhouse.accounts.audit import AuditLog
 from schoolhouse.cli import app
+from schoolhouse.database import open_database
 from schoolhouse.errors import UsageError
 from schoolhouse.lake.topics import TOPICS
+from schoolhouse.settings import load_settings
 from tests.lake.broker import HOUR, START, Broker, attempts, messages, running_broker
 
 
@@ -129,6 +132,15 @@ def test_erase_reads_the_learner_from_standard_input(loaded: dict[str, str]) -> 
     assert {one["table"]: one["rows"] for one in counted if one["zone"] == "processed"}["user_attempts"] == 6
     nobody = _run(loaded, "erase", input="\n").exception
     assert isinstance(nobody, UsageError)
+
+
+def test_an_erasure_is_an_act_of_the_audit_log_without_the_learner(loaded: dict[str, str]) -> None:
+    _json(loaded, "erase", input="learner-9000\n")  # nobody: the other tests count on everybody's rows
+    engine = open_database(load_settings(data_dir=Path(loaded["SCHOOLHOUSE_DATA_DIR"])))
+    [act] = AuditLog(engine).entries(action="erase learner from the lake")
+    engine.dispose()
+    assert (act.who, act.detail) == ("operator", "0 rows")
+    assert "learner-9000" not in f"{act}"
 
 
 @pytest.mark.parametrize(

@@ -220,18 +220,24 @@ def erase(dry_run: DryRun = False, as_json: AsJson = False) -> None:
 
     Example: schoolhouse lake erase < learner.txt
     """
+    from schoolhouse.accounts.audit import AuditLog
     from schoolhouse.errors import UsageError
     from schoolhouse.lake.erasure import erase as erase_learner
 
     learner = sys.stdin.readline().strip()
     if not learner:
         raise UsageError("No learner was given.", hint="Write the identifier to standard input.")
-    erased = erase_learner(opened_lake(), learner, dry_run=dry_run)
+    lake = opened_lake()
+    erased = erase_learner(lake, learner, dry_run=dry_run)
+    if not dry_run:
+        with console.database() as engine:
+            rows = sum(one.rows for one in erased)
+            AuditLog(engine).did("operator", "erase learner from the lake", lake.root, f"{rows} rows")
     if as_json:
         console.print_json([asdict(one) for one in erased])
     else:
-        rows = [(one.zone, one.table, one.rows, one.days) for one in erased]
-        console.print_table("would go" if dry_run else "erased", ["zone", "table", "rows", "days"], rows)
+        lines = [(one.zone, one.table, one.rows, one.days) for one in erased]
+        console.print_table("would go" if dry_run else "erased", ["zone", "table", "rows", "days"], lines)
 
 
 @app.command()
