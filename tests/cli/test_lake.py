@@ -90,6 +90,13 @@ def test_the_promised_commands_print_tables(loaded: dict[str, str], arguments: l
     assert says in done.stdout
 
 
+@pytest.mark.parametrize("arguments", [["summary"], ["cleanup", "--dry-run"]])
+def test_a_terminal_has_room_for_the_names_of_tables(loaded: dict[str, str], arguments: list[str]) -> None:
+    done = _run({**loaded, "COLUMNS": "80"}, *arguments)
+    assert done.stdout.count("aggregated/daily_aggregations") == 2
+    assert max(len(line) for line in done.stdout.splitlines()) <= 80
+
+
 def test_summary_counts_what_is_held(loaded: dict[str, str]) -> None:
     held = {(one["zone"], one["table"]): one["rows"] for one in _json(loaded, "summary")}
     assert held["processed", "user_attempts"] == 100

@@ -44,6 +44,8 @@ def test_the_page_shows_windows_tables_and_trends(lake_site: Site) -> None:
     assert 'data-chart="lake-scores"' in page.text
     assert "processed/user_attempts" in page.text
     assert re.search(r"<td>loaded</td>", page.text)
+    assert re.search(r"<th[^>]*>Transform</th>", page.text)
+    assert "Size a day" in page.text
 
 
 def test_each_window_links_its_report_which_loads_nothing(lake_site: Site) -> None:

@@ -110,7 +110,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
     for index, name in enumerate(columns):
         is_number = all(isinstance(row[index], int | float) for row in rows) and bool(rows)
         # what a row is about stays in one piece, however many columns follow
-        is_name = index == 0 and all(len(cell(row[0])) <= 24 for row in rows)
+        is_name = index == 0 and all(len(cell(row[0])) <= 30 for row in rows)
         table.add_column(name, justify="right" if is_number else "left", overflow="fold", no_wrap=is_name)
     for row in rows:
         table.add_row(*(str(value) if type(value) is int and not separators else cell(value) for value in row))

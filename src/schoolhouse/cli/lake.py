@@ -5,12 +5,16 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from schoolhouse.cli import console, lake_windows
 from schoolhouse.cli.lake_windows import AsJson, opened_lake
+
+if TYPE_CHECKING:
+    from schoolhouse.lake.retention import Expired
+    from schoolhouse.lake.summary import Held
 
 app = typer.Typer(
     cls=console.Commands,
@@ -35,22 +39,17 @@ def storage(as_json: AsJson = False) -> None:
     if as_json:
         console.print_json([asdict(one) for one in held])
         return
-    columns = ["table", "rows", "files", "size", "days", "largest day", "oldest", "newest", "kept (days)"]
+    # Two tables, because a terminal has no room for all of it in one.
     console.print_table(
         "the lake",
-        columns,
+        ["table", "rows", "files", "size", "kept (days)"],
+        [(_name(one), one.rows, one.files, console.size(one.size_bytes), one.keep_days or "for ever") for one in held],
+    )
+    console.print_table(
+        "its days",
+        ["table", "days", "largest", "oldest", "newest"],
         [
-            (
-                f"{one.zone}/{one.table}",
-                one.rows,
-                one.files,
-                console.size(one.size_bytes),
-                one.partitions,
-                console.size(one.largest_partition_bytes),
-                one.oldest,
-                one.newest,
-                one.keep_days or "for ever",
-            )
+            (_name(one), one.partitions, console.size(one.largest_partition_bytes), one.oldest, one.newest)
             for one in held
         ],
     )
@@ -68,24 +67,15 @@ def cleanup(dry_run: DryRun = False, as_json: AsJson = False) -> None:
     if as_json:
         console.print_json([asdict(one) for one in expired])
         return
-    columns = ["table", "kept (days)", "before", "rows", "days", "size", "unnamed files", "cool", "hint"]
     console.print_table(
         "would go" if dry_run else "gone",
-        columns,
-        [
-            (
-                f"{one.zone}/{one.table}",
-                one.keep_days or "for ever",
-                one.before,
-                one.rows,
-                one.days,
-                console.size(one.size_bytes),
-                one.unnamed_files,
-                console.size(one.cool_bytes),
-                one.storage_class,
-            )
-            for one in expired
-        ],
+        ["table", "before", "rows", "days", "size"],
+        [(_name(one), one.before, one.rows, one.days, console.size(one.size_bytes)) for one in expired],
+    )
+    console.print_table(
+        "files that no table names, and what could lie on cheaper storage",
+        ["table", "unnamed", "cool", "hint"],
+        [(_name(one), one.unnamed_files, console.size(one.cool_bytes), one.storage_class) for one in expired],
     )
 
 
@@ -223,12 +213,14 @@ def erase(dry_run: DryRun = False, as_json: AsJson = False) -> None:
     from schoolhouse.accounts.audit import AuditLog
     from schoolhouse.errors import UsageError
     from schoolhouse.lake.erasure import erase as erase_learner
+    from schoolhouse.lake.zones import mapped_reads
 
     learner = sys.stdin.readline().strip()
     if not learner:
         raise UsageError("No learner was given.", hint="Write the identifier to standard input.")
     lake = opened_lake()
-    erased = erase_learner(lake, learner, dry_run=dry_run)
+    with mapped_reads("the lake"):
+        erased = erase_learner(lake, learner, dry_run=dry_run)
     if not dry_run:
         with console.database() as engine:
             rows = sum(one.rows for one in erased)
@@ -287,6 +279,10 @@ def fit(
             "median difficulty": _rounded(found.irt["difficulty"].median()),
         },
     )
+
+
+def _name(one: Held | Expired) -> str:
+    return f"{one.zone}/{one.table}"
 
 
 def _rounded(value: Any) -> Any:

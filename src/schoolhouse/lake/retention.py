@@ -14,7 +14,7 @@ import polars as pl
 
 from schoolhouse.lake import states, upkeep
 from schoolhouse.lake.clock import now
-from schoolhouse.lake.zones import object_store
+from schoolhouse.lake.zones import mapped_reads, object_store
 
 if TYPE_CHECKING:
     from schoolhouse.lake.tables import Table
@@ -73,7 +73,8 @@ def cleanup(lake: Lake, *, dry_run: bool) -> list[Expired]:
 
 def _unneeded_states(table: Table, before: date | None) -> date:
     """States older than the base that windows start from now, and a week besides for working on windows again."""
-    newest = states.needed_since(table)
+    with mapped_reads("processed/learner_states"):
+        newest = states.needed_since(table)
     week_ago = now().date() - timedelta(days=7)
     limits = [week_ago] if before is None else [max(before, week_ago)]
     return min([*limits, *([newest.date()] if newest else [])])

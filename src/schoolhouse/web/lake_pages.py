@@ -55,6 +55,7 @@ def lake(request: Request, _: Admin, days: Annotated[int, Query(ge=1, le=366)] =
         "tables": summary(held),
         "used": used,
         "figures": _FIGURES,
+        "tasks": sorted({name for seconds in used.tasks.values() for name in seconds}),
         "windows": used.windows[:_WINDOWS],
         "scores": _trend(used.days, "score", "score, 0 to 100", [0, 100]),
         "rows": _trend(used.days, "rows", "rows", None),
