@@ -11,8 +11,9 @@ import json
 import logging
 import re
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -38,12 +39,16 @@ def redact(text: str) -> str:
     return text
 
 
-def query_tag(who: str, why: str) -> str:
+def query_tag(who: str, why: str, scope: Mapping[str, Any] | None = None) -> str:
     """The `log_comment` of a query: JSON, so that `system.query_log` can be asked by person and purpose.
 
-    `who` is an account or a command, never a learner.
+    `who` is an account or a command, never a learner. `scope` is the platform and the section or project to which a
+    question is held.
     """
-    return json.dumps({"app": "schoolhouse", "who": who, "why": why}, separators=(",", ":"))
+    tag: dict[str, Any] = {"app": "schoolhouse", "who": who, "why": why}
+    if scope:
+        tag["scope"] = dict(scope)
+    return json.dumps(tag, separators=(",", ":"))
 
 
 def _facts(record: logging.LogRecord) -> dict[str, object]:

@@ -29,7 +29,7 @@ from schoolhouse.errors import (
     WarehouseUnavailable,
 )
 from schoolhouse.settings import Settings, load_settings
-from schoolhouse.warehouse.connection import Warehouse, open_warehouse
+from schoolhouse.warehouse.connection import Warehouse, open_scoped, open_warehouse
 from tests.conftest import ROOT, Server
 from tests.tls_relay import TlsRelay, certificate, running_relay
 
@@ -386,6 +386,25 @@ def test_an_awkward_password_is_carried_and_readers_have_their_own_account(stand
         profile = "SELECT getSetting('readonly'), getSetting('max_execution_time')"
         assert loader.ask(profile, why="look").rows == [(0, 0)]
         assert reader.ask(profile, why="look").rows == [(2, 60)]
+
+
+def test_custom_sql_has_its_own_account_and_says_its_scope(stand_in: Server) -> None:
+    settings = load_settings(
+        clickhouse_host=stand_in.host,
+        clickhouse_port=stand_in.port,
+        clickhouse_user=stand_in.user,
+        clickhouse_password=stand_in.password,
+        clickhouse_questions_user="reader",
+        clickhouse_questions_password="reader-password",
+    )
+    scope = {"platform": "https://torus.example", "section_id": 42}
+    profile = "SELECT getSetting('max_execution_time'), JSONExtractRaw(getSetting('log_comment'), 'scope')"
+    with open_scoped(settings, {"max_threads": 1}, who="tests", why="look", scope=scope) as asker:
+        ((seconds, told),) = asker.ask(profile, why="look").rows
+    assert seconds == 60
+    assert json.loads(told) == scope
+    with open_warehouse(settings, role="reader") as reader:
+        assert reader.ask(profile, why="look").rows == [(0, "")]
 
 
 def test_a_server_is_reached_over_tls_if_somebody_vouches_for_it(stand_in: Server, tmp_path: Path) -> None:

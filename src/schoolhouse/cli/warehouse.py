@@ -33,6 +33,7 @@ def setup(
 
     Safe to run again at any time. Nothing else creates tables.
     """
+    from schoolhouse.analytics.scoped_sql import row_policies
     from schoolhouse.warehouse import migrations
     from schoolhouse.warehouse.connection import open_warehouse
     from schoolhouse.warehouse.maintenance import apply_retention
@@ -44,6 +45,8 @@ def setup(
         retention = apply_retention(warehouse)
         if pseudonymous:
             choose_pseudonyms(warehouse)
+        if settings.clickhouse_questions_user and not warehouse.is_embedded:
+            row_policies.apply(warehouse)
         where = str(settings.warehouse_dir) if warehouse.is_embedded else settings.clickhouse_host
         facts = {
             "engine": "embedded" if warehouse.is_embedded else "server",
@@ -59,6 +62,18 @@ def setup(
     else:
         kept = ", ".join(f"{table} {months}" for table, months in retention.items() if months)
         console.print_facts("The warehouse is ready", {**facts, "retention_months": kept or "kept for ever"})
+
+
+@app.command()
+def access() -> None:
+    """Print the grants and row policies of CLICKHOUSE_QUESTIONS_USER, for an administrator to run.
+
+    `warehouse setup` runs them itself where CLICKHOUSE_USER may manage access.
+    """
+    from schoolhouse.analytics.scoped_sql import row_policies
+
+    for sql in row_policies.statements(console.settings()):
+        typer.echo(f"{sql.strip()};\n")
 
 
 @migrate.callback()

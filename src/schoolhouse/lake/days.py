@@ -6,7 +6,7 @@ So of two windows of one day, the one that commits last has seen the rows of bot
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -56,6 +56,16 @@ def is_of(touched: list[str]) -> pl.Expr:
     return pl.any_horizontal(
         pl.lit(value=False),
         *((pl.col("year") == year) & (pl.col("month") == month) & (pl.col("day") == day) for year, month, day in parts),
+    )
+
+
+def between(since: Any, until: Any) -> pl.Expr:
+    """Rows of the days from one moment to another, by the partition columns: other days' files stay closed."""
+    if (until - since).days > 31:
+        return pl.col("year").is_between(since.year, until.year)
+    dates = pl.date_range(since.date(), until.date(), eager=True).to_list()
+    return pl.any_horizontal(
+        (pl.col("year") == date.year) & (pl.col("month") == date.month) & (pl.col("day") == date.day) for date in dates
     )
 
 

@@ -8,11 +8,12 @@ counts, so windows may come in any order; a window that comes late is read besid
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from schoolhouse.lake import days
 from schoolhouse.lake.clock import now
 from schoolhouse.lake.tables import Change, Table, number_in
 from schoolhouse.lake.transform import STATES, learner_states
@@ -59,12 +60,7 @@ def _before(table: Table, opened: DeltaTable, plan: Plan, learners: pl.LazyFrame
     if found is None:
         return None
     start = plan.window.start
-    base = (
-        found.filter("is_base", pl.col("window_start") <= start)
-        .select(pl.col("window_start").max(), pl.col("recorded_at").sort_by("window_start").last())
-        .collect()
-        .row(0)
-    )
+    base = _newest_base(found, start)
     earlier = pl.col("window_start") < start
     if plan.mode == "add":
         earlier |= (pl.col("window_start") == start) & (pl.col("window_slice") < plan.number)
@@ -74,6 +70,14 @@ def _before(table: Table, opened: DeltaTable, plan: Plan, learners: pl.LazyFrame
     states = rows.sort("updated_at", "recorded_at").unique(_KEY, keep="last", maintain_order=True)
     frame = states.select(STATES.names()).collect(engine="streaming")
     return frame if frame.height else None
+
+
+def _newest_base(found: pl.LazyFrame, start: datetime) -> tuple[datetime | None, datetime | None]:
+    """Window and time of recording of the newest base up to a window: as a rule one of this day or the day before."""
+    base = pl.col("window_start").max(), pl.col("recorded_at").sort_by("window_start").last()
+    bases = found.filter("is_base", pl.col("window_start") <= start)
+    lately = bases.filter(days.between(start - timedelta(days=1), start)).select(base).collect().row(0)
+    return lately if lately[0] is not None else bases.select(base).collect().row(0)
 
 
 def _is_of_base(start: datetime | None, _recorded: datetime | None) -> pl.Expr:

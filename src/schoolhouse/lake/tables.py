@@ -144,7 +144,7 @@ class Table:
         )
 
     def _write(self, table: DeltaTable, change: Change) -> None:
-        from deltalake import CommitProperties, Transaction, write_deltalake
+        from deltalake import CommitProperties, PostCommitHookProperties, Transaction, write_deltalake
 
         metadata = {"code_version": __version__, **change.metadata}
         options: dict[str, Any] = {"predicate": change.replaces} if change.replaces else {}
@@ -159,6 +159,8 @@ class Table:
                     custom_metadata={name: str(value) for name, value in metadata.items()},
                     app_transactions=[Transaction(name, number) for name, number in change.transactions.items()],
                 ),
+                # To look for expired log files is to list the whole log three times: `checkpoint` does it, once a day.
+                post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=False),
                 **options,
             )
 

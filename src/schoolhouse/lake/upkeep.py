@@ -6,14 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from schoolhouse.lake.tables import Table
-from schoolhouse.lake.zones import ZONES, object_store
+from schoolhouse.lake.zones import ZONES, Zone, object_store
 
 if TYPE_CHECKING:
     from schoolhouse.lake.clock import Window
-    from schoolhouse.lake.zones import Lake, Zone
+    from schoolhouse.lake.zones import Lake
 
-_STATES: Final = ("processed", "learner_states")
-_LEDGER: Final = ("operations", "windows")
+# Beside a dataset's own: the tables that every window writes to.
+_SHARED: Final[tuple[tuple[Zone, str], ...]] = (
+    ("processed", "learner_states"),
+    ("aggregated", "daily_aggregations"),
+    ("operations", "windows"),
+)
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,15 @@ def _is_table(store: Any, zone: Zone, name: str) -> bool:
 
 
 def join_day(lake: Lake, dataset: str, window: Window) -> None:
-    """Join the small files that the hours of a window's day have left."""
+    """Join the small files that the hours of a window's day have left, and drop log files that have expired."""
     day = [("year", "=", str(window.start.year)), ("month", "=", str(window.start.month))]
     if "day" in lake.partition_columns:
         day.append(("day", "=", str(window.start.day)))
-    for zone, name in (("raw", dataset), ("processed", dataset), _STATES, _LEDGER):
-        Table(lake, zone, name).compact(day)  # type: ignore[arg-type]
+    own: tuple[tuple[Zone, str], ...] = (("raw", dataset), ("processed", dataset))
+    for zone, name in own + _SHARED:
+        table = Table(lake, zone, name)
+        table.compact(day)
+        table.checkpoint()
 
 
 def compact(lake: Lake, only: list[Table] | None = None) -> list[Compacted]:

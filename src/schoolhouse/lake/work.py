@@ -220,7 +220,7 @@ class Work:
         if stored is not None:
             if self._is_again:
                 stored = stored.filter(pl.col("window_start") != self.plan.window.start)
-            near = [in_days(hours["since"].min(), hours["until"].max())]
+            near = [days.between(hours["since"].min(), hours["until"].max())]
             near.append(
                 pl.any_horizontal(moment.is_between(row["since"], row["until"]) for row in hours.iter_rows(named=True))
             )
@@ -329,16 +329,6 @@ def day_of(column: str) -> list[pl.Expr]:
         moment.month().cast(pl.Int8).alias("month"),
         moment.day().cast(pl.Int8).alias("day"),
     ]
-
-
-def in_days(since: Any, until: Any) -> pl.Expr:
-    """A filter on the partition columns, so that files of other days are not even opened."""
-    if (until - since).days > 31:
-        return pl.col("year").is_between(since.year, until.year)
-    dates = pl.date_range(since.date(), until.date(), eager=True).to_list()
-    return pl.any_horizontal(
-        (pl.col("year") == date.year) & (pl.col("month") == date.month) & (pl.col("day") == date.day) for date in dates
-    )
 
 
 def _is_of_window(plan: Plan) -> str:

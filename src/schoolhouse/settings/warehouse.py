@@ -45,6 +45,17 @@ class Warehouse(Process):
         validation_alias="CLICKHOUSE_READER_PASSWORD",
         description="Password of CLICKHOUSE_READER_USER.",
     )
+    clickhouse_questions_user: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9_.@-]{0,128}$",
+        validation_alias="CLICKHOUSE_QUESTIONS_USER",
+        description="User for custom SQL, with row policies that `warehouse setup` makes. Empty: the reader's.",
+    )
+    clickhouse_questions_password: SecretStr = Field(
+        SecretStr(""),
+        validation_alias="CLICKHOUSE_QUESTIONS_PASSWORD",
+        description="Password of CLICKHOUSE_QUESTIONS_USER.",
+    )
     clickhouse_database: str = Field(
         "default",
         pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$",

@@ -26,6 +26,7 @@ from schoolhouse.warehouse.engine_errors import mapped
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
+    from pydantic import SecretStr
 
     from schoolhouse.settings import Settings
 
@@ -91,9 +92,12 @@ class Warehouse:
     `who` (an account, a command) and each call's `why` travel with every query as its `log_comment`.
     """
 
-    def __init__(self, client: Client, settings: Settings, *, role: Role, who: str) -> None:
+    def __init__(
+        self, client: Client, settings: Settings, *, role: Role, who: str, scope: Mapping[str, Any] | None = None
+    ) -> None:
         self._client = client
         self._tag = ""
+        self._scope = scope
         self.settings = settings
         self.role: Role = role
         self.who = who
@@ -226,13 +230,13 @@ class Warehouse:
     def restrict(self, restrictions: Mapping[str, Any], *, why: str) -> None:
         """Set session settings of an embedded handle, the last of which ends all further change."""
         with self._mapped_errors():
-            self._tag = query_tag(self.who, why)
+            self._tag = query_tag(self.who, why, self._scope)
             self._client.set_client_setting("log_comment", self._tag)
             for name, value in restrictions.items():
                 self._client.set_client_setting(name, value)
 
     def _with_tag(self, why: str, limits: Mapping[str, Any] | None) -> dict[str, Any]:
-        tag = query_tag(self.who, why)
+        tag = query_tag(self.who, why, self._scope)
         settings = dict(limits or {})
         if not self.is_embedded:
             return {**settings, "log_comment": tag}
@@ -274,21 +278,31 @@ def open_warehouse(
     return _open_server(settings, role=role, who=who, must_exist=must_exist)
 
 
-def open_scoped(settings: Settings, restrictions: Mapping[str, Any], *, who: str, why: str) -> Warehouse:
+def open_scoped(
+    settings: Settings,
+    restrictions: Mapping[str, Any],
+    *,
+    who: str,
+    why: str,
+    scope: Mapping[str, Any] | None = None,
+) -> Warehouse:
     """Open a read-only handle for one question of somebody who may not see everything.
 
     The restrictions become settings of the session before it turns read-only. On the embedded engine nothing can change
-    them afterwards; on a server a SETTINGS clause could, so the question must not have one.
+    them afterwards; on a server a SETTINGS clause could, so the question must not have one. `scope` goes with the tag
+    of each query: a server's row policies read it.
     """
-    session = {**_session_settings(settings), **restrictions}
     if settings.is_embedded:
-        warehouse = _open_embedded(settings, role="scoped", who=who, must_exist=True)
+        warehouse = _open_embedded(settings, role="scoped", who=who, must_exist=True, scope=scope)
         warehouse.restrict({**restrictions, "readonly": 1}, why=why)
         return warehouse
-    return _open_server(settings, role="scoped", who=who, must_exist=True, session=session)
+    session = {**_session_settings(settings), **restrictions}
+    return _open_server(settings, role="scoped", who=who, must_exist=True, session=session, scope=scope)
 
 
-def _open_embedded(settings: Settings, *, role: Role, who: str, must_exist: bool) -> Warehouse:
+def _open_embedded(
+    settings: Settings, *, role: Role, who: str, must_exist: bool, scope: Mapping[str, Any] | None = None
+) -> Warehouse:
     path = settings.warehouse_dir
     if must_exist and not path.is_dir():
         raise WarehouseNotReady(
@@ -316,17 +330,21 @@ def _open_embedded(settings: Settings, *, role: Role, who: str, must_exist: bool
                 hint="Stop that process, or ask through it: a running `schoolhouse serve` answers `query` for you.",
             ) from None
         raise mapped(error) from None
-    return Warehouse(client, settings, role=role, who=who)
+    return Warehouse(client, settings, role=role, who=who, scope=scope)
 
 
 def _open_server(
-    settings: Settings, *, role: Role, who: str, must_exist: bool, session: dict[str, Any] | None = None
+    settings: Settings,
+    *,
+    role: Role,
+    who: str,
+    must_exist: bool,
+    session: dict[str, Any] | None = None,
+    scope: Mapping[str, Any] | None = None,
 ) -> Warehouse:
     from clickhouse_connect.driver.exceptions import ClickHouseError
 
-    is_reader_account = role != "writer" and settings.clickhouse_reader_user
-    user = settings.clickhouse_reader_user if is_reader_account else settings.clickhouse_user
-    password = settings.clickhouse_reader_password if is_reader_account else settings.clickhouse_password
+    user, password = _account(settings, role)
     session = session or _session_settings(settings)
     if role != "writer":
         session |= READER_SETTINGS
@@ -356,7 +374,16 @@ def _open_server(
                 hint="Check CLICKHOUSE_HOST, CLICKHOUSE_PORT (with TLS, CLICKHOUSE_CA_FILE) and that the server runs.",
             ) from None
         raise reason from None
-    return Warehouse(client, settings, role=role, who=who)
+    return Warehouse(client, settings, role=role, who=who, scope=scope)
+
+
+def _account(settings: Settings, role: Role) -> tuple[str, SecretStr]:
+    """User and password of a role: the least that is set up and will do."""
+    if role == "scoped" and settings.clickhouse_questions_user:
+        return settings.clickhouse_questions_user, settings.clickhouse_questions_password
+    if role != "writer" and settings.clickhouse_reader_user:
+        return settings.clickhouse_reader_user, settings.clickhouse_reader_password
+    return settings.clickhouse_user, settings.clickhouse_password
 
 
 def _connected(warehouse: Settings, *, creates: bool, **options: Any) -> Client:

@@ -91,7 +91,7 @@ def ask_scoped_bytes(
 @contextmanager
 def _handle(settings: Settings, scope: QuestionScope, who: str) -> Iterator[Warehouse]:
     restrictions = scope.settings(settings.clickhouse_database, _tables_of(settings, who))
-    with open_scoped(settings, restrictions, who=who, why="custom SQL") as warehouse:
+    with open_scoped(settings, restrictions, who=who, why="custom SQL", scope=scope.tag) as warehouse:
         held = warehouse.ask(statement("read_filters", SQL), why="custom SQL").value()
         if scope.condition not in dict(held or {}).values():
             raise WarehouseError("The engine did not take the filters of the scope.", hint="Nothing was asked.")

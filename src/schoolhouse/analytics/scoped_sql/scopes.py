@@ -21,7 +21,7 @@ READABLE: Final[Mapping[str, str]] = {
     "sections": "Sections: title, key and project.",
 }
 # Views read through their tables, which are filtered.
-_VIEWS: Final = frozenset({"video_events"})
+VIEWS: Final = frozenset({"video_events"})
 
 # What one question may take: seconds, rows and bytes. Rows that the scope leaves out by the table's order are not read
 # and do not count. Results are refused, not cut: half an answer looks like a whole one.
@@ -59,17 +59,19 @@ class QuestionScope:
     """What one question may see: the rows for which `condition` holds.
 
     `name` says it to people and in the record; `key` is what saved questions are kept under, which no rename changes.
+    `tag` says it to a server, in each query's tag: its row policies read it (see `row_policies`).
     """
 
     name: str
     condition: str
     key: str = ""
+    tag: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, Any] = field(default_factory=lambda: LIMITS)
 
     def settings(self, database: str, tables: Iterable[str]) -> dict[str, Any]:
         """The engine settings that hold a question to this scope; `tables` are all tables of the database."""
         filters = {f"{database}.{table}": "0" for table in tables if table not in READABLE}
-        filters |= {f"{database}.{table}": self.condition for table in READABLE if table not in _VIEWS}
+        filters |= {f"{database}.{table}": self.condition for table in READABLE if table not in VIEWS}
         return {**self.limits, **MEANING, "additional_table_filters": filters}
 
 
@@ -77,14 +79,16 @@ def section_scope(section: Section) -> QuestionScope:
     """The rows of one section."""
     condition = f"section_id = {int(section.section_id)} AND platform = {_literal(section.platform)}"
     key = f"section {section.section_id}@{section.platform}"
-    return QuestionScope(f"section {section.slug}", condition, key)
+    tag = {"platform": section.platform, "section_id": int(section.section_id)}
+    return QuestionScope(f"section {section.slug}", condition, key, tag)
 
 
 def project_scope(project: Project) -> QuestionScope:
     """The rows of one project, in all its sections."""
     condition = f"project_id = {int(project.project_id)} AND platform = {_literal(project.platform)}"
     key = f"project {project.project_id}@{project.platform}"
-    return QuestionScope(f"project {project.slug}", condition, key)
+    tag = {"platform": project.platform, "project_id": int(project.project_id)}
+    return QuestionScope(f"project {project.slug}", condition, key, tag)
 
 
 def _literal(text: str) -> str:

@@ -1,0 +1,1 @@
+"""What the account of custom SQL may read on a server: grants and row policies."""
