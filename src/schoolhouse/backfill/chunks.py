@@ -30,7 +30,7 @@ from schoolhouse.etl.aws import mapped_errors, objects_url, s3_client
 from schoolhouse.etl.objects import PATTERN, explained
 from schoolhouse.settings import Settings
 from schoolhouse.warehouse.connection import Warehouse, open_warehouse
-from schoolhouse.warehouse.loads import Load, Piece, start_load
+from schoolhouse.warehouse.loads import Gathered, Load, Piece, start_load
 from schoolhouse.warehouse.statements import statement
 
 _SQL: Final = "schoolhouse.backfill.sql"
@@ -259,15 +259,12 @@ class ChunkLoader:
         return wanted
 
     def _groups(self, sources: list[Source]) -> list[list[Source]]:
-        """What one insert can take: objects of a bucket that ClickHouse reads, or one that we read."""
-        by_bucket: dict[str, list[Source]] = {}
-        alone: list[list[Source]] = []
+        """What one insert can take: objects of a bucket that ClickHouse reads, or all that we read."""
+        groups: dict[tuple[bool, str], list[Source]] = {}
         for source in sources:
-            if self._is_for_the_engine(source):
-                by_bucket.setdefault(source.bucket, []).append(source)
-            else:
-                alone.append([source])
-        return [*alone, *by_bucket.values()]
+            is_for_the_engine = self._is_for_the_engine(source)
+            groups.setdefault((is_for_the_engine, source.bucket if is_for_the_engine else ""), []).append(source)
+        return list(groups.values())
 
     def _is_for_the_engine(self, source: Source) -> bool:
         return bool(source.bucket) and self.settings.etl_reader == "native" and not PATTERN.search(source.key)
@@ -281,10 +278,12 @@ class ChunkLoader:
             etag=group[0].etag if len(group) == 1 else "",
             timeout_seconds=self.settings.clickhouse_timeout_seconds,
         )
+        faults: dict[Source, str] = {}
         try:
             with load:
-                self._insert(chunk, group, load)
-                load.covers((source.uri, source.etag) for source in group)
+                self._insert(chunk, group, load, faults)
+                came = [source for source in group if source not in faults]
+                load.covers((source.uri, source.etag) for source in came)
         except SchoolhouseError as error:
             if self._watch.stops_now:
                 self._count_stopped(load, result)
@@ -296,9 +295,11 @@ class ChunkLoader:
                 result.fail(group[0], fault.message)
                 return []
             return self._halves(group, result)
+        for source, reason in faults.items():
+            result.fail(source, reason)
         summary = load.summary
-        result.loaded_objects += len(group)
-        result.bytes_read += sum(max(source.size_bytes, 0) for source in group)
+        result.loaded_objects += len(came)
+        result.bytes_read += sum(max(source.size_bytes, 0) for source in came)
         result.rows_read += summary.lines
         result.rows_written += summary.accepted
         result.rows_new += summary.new
@@ -306,14 +307,18 @@ class ChunkLoader:
         result.bytes_written += summary.bytes
         return []
 
-    def _insert(self, chunk: Chunk, group: list[Source], load: Load) -> None:
+    def _insert(self, chunk: Chunk, group: list[Source], load: Load, faults: dict[Source, str]) -> None:
+        """Insert a group. Of what we read ourselves, an object at fault is told and leaves the others be."""
         self._watch.inserting(chunk.query_id)
         try:
             if self._is_for_the_engine(group[0]):
                 self._insert_by_engine(chunk, group, load)
-            else:
-                for source in group:
-                    self._insert_by_us(source, load)
+                return
+            gathered = Gathered(load)
+            for source in group:
+                if fault := self._insert_by_us(source, gathered):
+                    faults[source] = fault
+            gathered.flush()
         finally:
             self._watch.inserting("")
 
@@ -340,8 +345,18 @@ class ChunkLoader:
             why=f"backfill {chunk.query_id}",
         )
 
-    def _insert_by_us(self, source: Source, load: Load) -> None:
-        """Read an object or file here and send its lines."""
+    def _insert_by_us(self, source: Source, gathered: Gathered) -> str:
+        """Read an object or file here and send its lines; gives the reason if it cannot be read to its end."""
+        try:
+            self._send(source, gathered)
+        except (InputError, StorageError) as error:
+            fault = explained(error, source.ref)
+            if self._watch.stops_now or not _is_of_an_object(fault):
+                raise
+            return fault.message
+        return ""
+
+    def _send(self, source: Source, gathered: Gathered) -> None:
         limit = self.settings.max_s3_object_bytes
         if limit and source.size_bytes > limit:
             raise ObjectTooLarge(f"{source.uri} has {source.size_bytes} bytes; {limit} are allowed.")
@@ -349,21 +364,21 @@ class ChunkLoader:
             for lines, first_line in self._blocks(path, source):
                 if self._watch.stops_now:
                     raise InputError("The run was stopped.")
-                load.add_pieces([Piece(lines, source.uri, first_line, source.etag)])
+                gathered.add(Piece(lines, source.uri, first_line, source.etag))
 
     def _blocks(self, path: Path, source: Source) -> Iterable[tuple[bytes, int]]:
         return statement_blocks(path, source, form=self._spec.format, max_line_bytes=self.settings.max_line_bytes)
 
     def _halves(self, group: list[Source], result: ChunkResult) -> list[list[Source]]:
         """The group without what is missing, again; or its halves, if nothing is."""
-        before = result.failed_objects
-        with ThreadPoolExecutor(_HEADS_AT_ONCE, thread_name_prefix="backfill-head") as pool:
-            heads = list(pool.map(lambda source: self._head(source, result), group))
-        there = [source for source in heads if source]
-        if result.failed_objects > before:
-            return [there] if there else []
-        middle = len(there) // 2
-        return [there[middle:], there[:middle]]
+        if self._is_for_the_engine(group[0]):
+            before = result.failed_objects
+            with ThreadPoolExecutor(_HEADS_AT_ONCE, thread_name_prefix="backfill-head") as pool:
+                group = [source for source in pool.map(lambda each: self._head(each, result), group) if source]
+            if result.failed_objects > before:
+                return [group] if group else []
+        middle = len(group) // 2
+        return [group[middle:], group[:middle]]
 
     def _count_stopped(self, load: Load, result: ChunkResult) -> None:
         """Rows of a stopped insert stay, as they are true statements; count them."""

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from schoolhouse.collect.files import BLOCK_BYTES, StatementFile, is_compressed, read_blocks
+from schoolhouse.collect.files import StatementFile, is_compressed, read_blocks
 from schoolhouse.errors import InputError
 from schoolhouse.warehouse.connection import Warehouse
-from schoolhouse.warehouse.loads import Load, LoadSummary, Piece, can_read_itself, start_load
+from schoolhouse.warehouse.loads import Gathered, Load, LoadSummary, Piece, can_read_itself, start_load
 from schoolhouse.warehouse.statements import statement
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ def ingest_files(
     read_bytes = sum(file.size_bytes for file in files if _is_for_the_engine(warehouse, file))
     with start_load(warehouse, route="file", source=source, read_bytes=read_bytes) as load:
         report = IngestReport(len(files), load.summary)
-        gathered = _Gathered(load)
+        gathered = Gathered(load)
         for file in files:
             try:
                 if _is_for_the_engine(warehouse, file):
@@ -103,7 +103,7 @@ def _watch(warehouse: Warehouse, file: StatementFile, is_done: threading.Event, 
 
 
 def _load_by_blocks(
-    warehouse: Warehouse, gathered: _Gathered, file: StatementFile, on_progress: OnProgress | None
+    warehouse: Warehouse, gathered: Gathered, file: StatementFile, on_progress: OnProgress | None
 ) -> None:
     seen = 0
     for block in read_blocks(file, max_line_bytes=warehouse.settings.max_line_bytes):
@@ -111,23 +111,3 @@ def _load_by_blocks(
         if on_progress:
             on_progress(file.name, block.read_bytes - seen)
             seen = block.read_bytes
-
-
-class _Gathered:
-    """Pieces that wait to share an insert."""
-
-    def __init__(self, load: Load) -> None:
-        self._load = load
-        self._pieces: list[Piece] = []
-        self._size_bytes = 0
-
-    def add(self, piece: Piece) -> None:
-        self._pieces.append(piece)
-        self._size_bytes += len(piece.lines)
-        if self._size_bytes >= BLOCK_BYTES:
-            self.flush()
-
-    def flush(self) -> None:
-        if self._pieces:
-            self._load.add_pieces(self._pieces)
-        self._pieces, self._size_bytes = [], 0

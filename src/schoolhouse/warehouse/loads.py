@@ -52,6 +52,7 @@ _WHY: Final = "load"
 # in. Smaller ones leave few parts; of larger ones a month could reach the 1,000 parts at which inserts are slowed down.
 _LEAST_HELD_BYTES: Final = 256 << 20
 _MOST_HELD_BYTES: Final = 32 << 30
+_GATHERED_BYTES: Final = 32 << 20  # of pieces that share an insert
 _IDS_A_SLICE: Final = 250_000  # up to 250 MB, where all ids are of version 4 and so lie in every fourth slice
 
 
@@ -287,6 +288,28 @@ class Load:
             "version": time.time_ns(),
         }
         self._warehouse.insert("loads", [tuple(values.values())], tuple(values), why=_WHY)
+
+
+class Gathered:
+    """Pieces of a load that wait to share an insert; `flush` sends the last."""
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._pieces: list[Piece] = []
+        self._size_bytes = 0
+
+    def add(self, piece: Piece) -> None:
+        """Take a piece, and send what waits when it is enough."""
+        self._pieces.append(piece)
+        self._size_bytes += len(piece.lines)
+        if self._size_bytes >= _GATHERED_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what waits."""
+        if self._pieces:
+            self._load.add_pieces(self._pieces)
+        self._pieces, self._size_bytes = [], 0
 
 
 def start_load(
