@@ -42,6 +42,19 @@ def test_a_table_that_is_open_has_what_others_commit(tmp_path: Path) -> None:
     assert found.collect().height == 5
 
 
+def test_a_table_that_was_open_for_long_sees_what_came_even_if_the_next_commit_has_expired(tmp_path: Path) -> None:
+    here, there = (Table(_lake(tmp_path), "raw", "numbers") for _ in range(2))
+    _add(here, "first", 2)
+    for number in range(3):
+        _add(there, f"later {number}", 1)
+    there.checkpoint()
+    log = here.lake.directory / "raw" / "numbers" / "_delta_log"
+    for name in ("00000000000000000001.json", "00000000000000000002.json"):
+        (log / name).unlink()
+
+    assert here.number("later 2") == 1
+
+
 def test_more_rows_than_one_batch_are_written_as_they_are(tmp_path: Path) -> None:
     table = Table(_lake(tmp_path), "raw", "numbers")
     _add(table, "many", 120_000)

@@ -11,8 +11,10 @@ a transaction of the same name in between, the commit fails, and everything is l
 
 from __future__ import annotations
 
+import json
 import logging
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,6 +35,7 @@ log = logging.getLogger(__name__)
 _TRIES: Final = 40
 _WAIT_SECONDS: Final = 0.05
 _BATCH_ROWS: Final = 50_000
+_COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
 _TABLE_SETTINGS: Final = {
     "delta.checkpointInterval": "20",
     "delta.logRetentionDuration": "interval 30 days",
@@ -77,7 +80,8 @@ class Table:
 
         with _mapped_errors(self):
             if (known := cast("DeltaTable | None", self.lake.opened.get(self.address))) is not None:
-                known.update_incremental()
+                if not self._is_newest(known):
+                    known.update_incremental()
                 return known
             try:
                 found = DeltaTable(self.address, storage_options=self.lake.options or None)
@@ -85,6 +89,23 @@ class Table:
                 return None
         self.lake.opened[self.address] = found
         return found
+
+    def _is_newest(self, known: DeltaTable) -> bool:
+        """Whether a local table has had no commit since: two names tell, where reading on would list the whole log.
+
+        In a bucket, a listing begins at the commit that is asked for. The next commit's file may have expired, but not
+        without a newer checkpoint.
+        """
+        if self.lake.directory is None:
+            return False
+        log = self.lake.directory / self.zone / self.name / "_delta_log"
+        if (log / f"{known.version() + 1:020}.json").exists():
+            return False
+        try:
+            checkpoint = json.loads((log / "_last_checkpoint").read_bytes())
+        except FileNotFoundError:
+            return True
+        return bool(checkpoint["version"] <= known.version())
 
     def opened(self, schema: pl.Schema) -> DeltaTable:
         """The table, made if need be. Two who make it at once get the same one."""
@@ -308,4 +329,5 @@ def _mapped_errors(table: Table) -> Iterator[None]:
 
 
 def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:300].rstrip(".")
+    """The error on one line, without the colours that delta-rs gives it."""
+    return " ".join(_COLOURS.sub("", str(error)).split())[:300].rstrip(".")
