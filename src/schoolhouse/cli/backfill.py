@@ -138,7 +138,7 @@ def _list(kind: RunKind, limit: int, as_json: bool) -> None:
     if as_json:
         console.print_json(runs)
         return
-    columns = ("run", "status", "what", "done", "objects", "rows", "failed", "dry run", "started by")
+    columns = ("run", "status", "what", "done", "objects", "rows", "failed", "dry run")
     rows = [
         (
             run["id"],
@@ -149,7 +149,6 @@ def _list(kind: RunKind, limit: int, as_json: bool) -> None:
             run["rows_written"],
             run["failed_objects"],
             run["dry_run"],
-            run["initiated_by"],
         )
         for run in runs
     ]

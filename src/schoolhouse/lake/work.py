@@ -241,6 +241,7 @@ class Work:
             window_end=window.end,
             history=reports.history(ledger, self.plan.dataset, window) if closes else None,
             earlier_rows=reports.earlier_rows(ledger, self.plan) if closes else 0,
+            copies=self.done.duplicates,
         )
         self.done.score, self.done.level, self.done.anomalies = report.score, report.level, report.anomalies
         self.done.failures = {level: count for level, count in report.counts.items() if level != "ok" and count}

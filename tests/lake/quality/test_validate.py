@@ -212,6 +212,14 @@ def test_the_rows_of_earlier_slices_count_for_the_volume(good: dict[str, pl.Data
     assert (found.volume.rows, found.volume.is_anomaly, found.rows) == (100_000, False, ROWS)
 
 
+def test_many_copies_are_a_warning_and_a_few_are_none(good: dict[str, pl.DataFrame]) -> None:
+    rows = good["user_attempts"]
+    few, many = (report("user_attempts", rows, copies=copies) for copies in (1, rows.height))
+    assert few.level == "ok"
+    assert many.level == "warning"
+    assert many.dimension_scores["consistency"] < few.dimension_scores["consistency"] <= 100
+
+
 def test_the_report_is_json_and_names_no_learner(good: dict[str, pl.DataFrame]) -> None:
     found = report("user_attempts", put("quality", 9)(good["user_attempts"]))
     told = json.loads(json.dumps(found.as_json()))

@@ -14,6 +14,7 @@ from schoolhouse.lake.quality.suites import suite_of
 from schoolhouse.lake.transform.datasets import dataset_of
 
 USUAL_ANOMALIES = 0.01  # of rows; real data have heavier tails than the normal distribution
+USUAL_COPIES = 0.02  # of rows; a sender that is not sure sends again
 
 
 def validate(
@@ -24,11 +25,13 @@ def validate(
     window_end: datetime,
     history: pl.DataFrame | None = None,
     earlier_rows: int = 0,
+    copies: int = 0,
 ) -> QualityReport:
     """How good the rows of a window `[window_start, window_end)` are.
 
     `history` has one row for each earlier window, with `window_start` and `rows`; without it volumes are not judged.
-    `earlier_rows` are those that the window has already, where it is loaded in slices.
+    `earlier_rows` are those that the window has already, where it is loaded in slices. `copies` are rows that were left
+    out, because the window or the table has their key: they are no harm, but many of them mean that a sender repeats.
     """
     known = dataset_of(dataset)
     found = row_anomalies(frame, dataset)
@@ -39,7 +42,7 @@ def validate(
         for check in suite_of(known, frame.schema, window_start, window_end)
         if usable.issuperset(check.columns)  # the others have failed already, as columns
     ]
-    results = [*_run(checks, frame), *_of_anomalies(found), *_of_volume(size)]
+    results = [*_run(checks, frame), _of_copies(copies, frame.height), *_of_anomalies(found), *_of_volume(size)]
     return QualityReport(dataset, window_start, window_end, frame.height, tuple(results), tuple(found), size)
 
 
@@ -76,6 +79,12 @@ def _result(check: Check, step: Any) -> Result:
     if step.eval_error:
         return Result(check, 1, 1)
     return Result(check, int(step.n), int(step.n_failed))
+
+
+def _of_copies(copies: int, rows: int) -> Result:
+    about = "Few rows came more than once; those that did were left out."
+    check = Check("few rows are copies", about, "consistency", "warning", "fact", tolerance=USUAL_COPIES)
+    return Result(check, rows + copies, copies)
 
 
 def _of_anomalies(found: list[RowAnomalies]) -> list[Result]:
