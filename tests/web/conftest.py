@@ -189,3 +189,23 @@ def peopled_site(campus_settings: Settings, tmp_path_factory: pytest.TempPathFac
 
     with peopled(campus_settings, tmp_path_factory.mktemp("accounts")) as served:
         yield served
+
+
+@pytest.fixture(scope="module")
+def lake_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The app beside a lake that holds the last full hour."""
+    from schoolhouse.lake import window
+    from schoolhouse.lake.clock import now, window_of
+    from schoolhouse.lake.topics import TOPICS
+    from schoolhouse.lake.zones import lake_of
+    from tests.lake.broker import attempts, messages, running_broker
+
+    directory = tmp_path_factory.mktemp("lake-site")
+    hour = window_of(now()).before
+    with running_broker(directory / "broker") as broker:
+        broker.create(*TOPICS)
+        broker.send("user.attempts", messages(attempts(200, hour.start)))
+        settings = load_settings(data_dir=directory / "data", kafka_bootstrap_servers=broker.address)
+        window.run(lake_of(settings), "user_attempts", hour)
+        with serving(settings) as site:
+            yield site
