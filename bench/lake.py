@@ -6,8 +6,9 @@ The broker (noida-db) runs on this machine and its CPU is part of every figure t
 measured in the same run on the same messages: only consuming them; only writing the same raw rows as Parquet.
 Each measurement runs in a process of its own, so that its peak memory is its own.
 Then the same window is run again (nothing to do), and small windows are loaded until the tables hold `--windows` of
-them, each when its messages have come, as an hour after the other. The last of them go into a second, young lake as
-well, in turns: so what else the machine does costs both alike, and the difference is the tables' size.
+them, each when its messages have come, as an hour after the other; the tables' logs get the times that they would
+have had, so that they expire as they would. The last windows go into a second, young lake as well, in turns: so what
+else the machine does costs both alike, and the difference is the tables' size.
 """
 
 from __future__ import annotations
@@ -163,11 +164,12 @@ def measure(what: str, address: str, directory: str, hour: str) -> None:
 def small(address: str, directory: Path, hour: datetime) -> dict[str, Any]:
     """Windows of 50 attempts, as many as BENCH_WINDOWS says: CPU seconds of one, in an old and in a young lake."""
     from schoolhouse.lake import kafka
-    from schoolhouse.lake.clock import Window
+    from schoolhouse.lake.clock import Window, now, window_of
     from schoolhouse.lake.window import run
     from schoolhouse.lake.zones import lake_of
 
     count = int(os.environ["BENCH_WINDOWS"])
+    hour = window_of(now()).start - (count + 1) * HOUR  # the last window has just ended
     old, young = (settings(address, directory / name) for name in ("old", "young"))
     partitions = len(kafka.partitions(kafka.consumer(old), "user.attempts", old))
     lakes = {"old": lake_of(old), "young": lake_of(young)}
@@ -179,9 +181,18 @@ def small(address: str, directory: Path, hour: datetime) -> dict[str, Any]:
             began = time.process_time()
             run(lakes[name], "user_attempts", Window(start))
             costs[name].append(time.process_time() - began)
+            date_logs(lakes[name].directory, start + HOUR)
         if not (number + 1) % 100:
             print(f"  {number + 1:,}: {sum(costs['old'][-100:]) / 100:.3f} s of CPU each", file=sys.stderr, flush=True)
     return {"rows": count, **{name: statistics.median(each[-COMPARED:]) for name, each in costs.items()}}
+
+
+def date_logs(lake: Path, moment: datetime) -> None:
+    """Give the log files of the last minute the time of their window."""
+    recent = time.time() - 60
+    for file in lake.glob("*/*/_delta_log/*"):
+        if file.stat().st_mtime > recent:
+            os.utime(file, (moment.timestamp(), moment.timestamp()))
 
 
 def main() -> None:
