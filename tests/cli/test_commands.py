@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.cli.shell import Shell
+from tests.conftest import Server
 from tests.warehouse.loading import statement
 
 
@@ -60,6 +61,26 @@ def test_ingest_without_a_warehouse_says_how_to_make_one(tmp_path: Path) -> None
     (tmp_path / "a.jsonl").write_text("{}\n")
     refused = Shell(tmp_path).run("ingest", "a.jsonl", exit_code=1)
     assert "schoolhouse warehouse setup" in refused.stderr
+
+
+def test_an_administrator_gets_the_rights_of_custom_sql_to_run(tmp_path: Path) -> None:
+    assert "CLICKHOUSE_QUESTIONS_USER" in Shell(tmp_path).run("warehouse", "access", exit_code=2).stderr
+    server = {"CLICKHOUSE_HOST": "127.0.0.1", "CLICKHOUSE_DATABASE": "campus", "CLICKHOUSE_QUESTIONS_USER": "questions"}
+    printed = Shell(tmp_path, **server).run("warehouse", "access").stdout
+    assert "GRANT SELECT ON `campus`.`video_events` TO `questions`;" in printed
+    assert (printed.count("GRANT SELECT"), printed.count("CREATE ROW POLICY")) == (4, 6)
+
+
+def test_setup_says_where_it_may_not_give_rights(stand_in: Server, tmp_path: Path) -> None:
+    server = {
+        "CLICKHOUSE_HOST": stand_in.host,
+        "CLICKHOUSE_PORT": str(stand_in.port),
+        "CLICKHOUSE_USER": stand_in.user,
+        "CLICKHOUSE_PASSWORD": stand_in.password,
+        "CLICKHOUSE_DATABASE": f"shell_{uuid.uuid4().hex[:12]}",
+    }
+    refused = Shell(tmp_path, **server, CLICKHOUSE_QUESTIONS_USER="questions").run("warehouse", "setup", exit_code=1)
+    assert "schoolhouse warehouse access" in refused.stderr
 
 
 def test_a_missing_file_is_bad_usage(shell: Shell) -> None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import logging
 import random
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +21,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from schoolhouse import __version__
-from schoolhouse.errors import LakeError, LakeUnavailable, SettingsError, WindowBusy
+from schoolhouse.errors import SettingsError, WindowBusy
+from schoolhouse.lake.zones import storage_error
 
 if TYPE_CHECKING:
     import polars as pl
@@ -35,7 +35,6 @@ log = logging.getLogger(__name__)
 _TRIES: Final = 40
 _WAIT_SECONDS: Final = 0.05
 _BATCH_ROWS: Final = 50_000
-_COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
 _TABLE_SETTINGS: Final = {
     "delta.checkpointInterval": "20",
     # As long as the vacuum keeps files. A write to a local disk lists the log twice: a long one makes windows dearer.
@@ -322,13 +321,6 @@ def _mapped_errors(table: Table) -> Iterator[None]:
     except (CommitFailedError, TableNotFoundError):
         raise
     except DeltaProtocolError as error:
-        raise LakeError(f"The table {name} is damaged or newer than this program: {_short(error)}.") from None
+        raise storage_error(f"The table {name} is damaged or newer than this program", error) from None
     except (DeltaError, OSError) as error:
-        if any(sign in str(error) for sign in ("Generic S3 error", "Generic GCS error", "error sending request")):
-            raise LakeUnavailable(f"The lake's storage does not answer for {name}: {_short(error)}.") from None
-        raise LakeError(f"The table {name} cannot be used: {_short(error)}.") from None
-
-
-def _short(error: Exception) -> str:
-    """The error on one line, without the colours that delta-rs gives it."""
-    return " ".join(_COLOURS.sub("", str(error)).split())[:300].rstrip(".")
+        raise storage_error(f"The table {name} cannot be used", error) from None

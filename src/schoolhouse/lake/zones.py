@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 Zone = Literal["raw", "processed", "aggregated", "quarantine", "operations"]
 ZONES: Final[tuple[Zone, ...]] = ("raw", "processed", "aggregated", "quarantine", "operations")
+_COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")  # delta-rs gives its errors some
 # What object_store says in every library, where a bucket does not answer.
 _NO_ANSWER: Final = ("Generic S3 error", "Generic GCS error", "error sending request")
 
@@ -166,7 +168,7 @@ def _mapped_errors(path: str) -> Iterator[None]:
     except (NotFoundError, FileNotFoundError):
         raise FileNotFoundError(path) from None
     except (BaseError, OSError) as error:
-        raise _storage_error(f"The lake's storage fails at {path}", error) from None
+        raise storage_error(f"The lake's storage fails at {path}", error) from None
 
 
 @contextmanager
@@ -180,18 +182,19 @@ def mapped_reads(subject: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _storage_error(f"A file of {subject} cannot be used", error) from None
+        raise storage_error(f"A file of {subject} cannot be used", error) from None
     except ComputeError as error:
         if not any(sign in str(error) for sign in ("parquet", *_NO_ANSWER)):  # it may quote a value
             raise
-        raise _storage_error(f"A file of {subject} cannot be used", error) from None
+        raise storage_error(f"A file of {subject} cannot be used", error) from None
     except PanicException:  # what some damaged files lead to; it may quote a value as well
         raise LakeError(f"A file of {subject} cannot be used: Polars gave up reading it.") from None
 
 
-def _storage_error(text: str, error: Exception) -> LakeError:
-    """The error of a storage library as ours: worth another try where the storage did not answer."""
-    told = " ".join(str(error).split()).split(" Debug source")[0].split(" (set POLARS_VERBOSE")[0][:300]
+def storage_error(text: str, error: Exception) -> LakeError:
+    """The error of a storage library as ours, on one line: worth another try where the storage did not answer."""
+    told = " ".join(_COLOURS.sub("", str(error)).split())
+    told = told.split(" Debug source")[0].split(" (set POLARS_VERBOSE")[0][:300].rstrip(".")
     if any(sign in told for sign in _NO_ANSWER):
-        return LakeUnavailable(f"{text}: {told.rstrip('.')}.", hint="Is the storage up, and are the credentials right?")
-    return LakeError(f"{text}: {told.rstrip('.')}.")
+        return LakeUnavailable(f"{text}: {told}.", hint="Is the storage up, and are the credentials right?")
+    return LakeError(f"{text}: {told}.")

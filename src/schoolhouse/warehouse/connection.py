@@ -89,18 +89,17 @@ class Answer:
 class Warehouse:
     """A handle on the warehouse, as writer or as reader. Use as a context manager, or `close` it.
 
-    `who` (an account, a command) and each call's `why` travel with every query as its `log_comment`.
+    `who` (an account, a command), each call's `why`, and the `scope` to which a question is held, if it is, travel with
+    every query as its `log_comment`.
     """
 
-    def __init__(
-        self, client: Client, settings: Settings, *, role: Role, who: str, scope: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, client: Client, settings: Settings, *, role: Role, who: str) -> None:
         self._client = client
         self._tag = ""
-        self._scope = scope
         self.settings = settings
         self.role: Role = role
         self.who = who
+        self.scope: Mapping[str, Any] | None = None
 
     @property
     def database(self) -> str:
@@ -230,13 +229,13 @@ class Warehouse:
     def restrict(self, restrictions: Mapping[str, Any], *, why: str) -> None:
         """Set session settings of an embedded handle, the last of which ends all further change."""
         with self._mapped_errors():
-            self._tag = query_tag(self.who, why, self._scope)
+            self._tag = query_tag(self.who, why, self.scope)
             self._client.set_client_setting("log_comment", self._tag)
             for name, value in restrictions.items():
                 self._client.set_client_setting(name, value)
 
     def _with_tag(self, why: str, limits: Mapping[str, Any] | None) -> dict[str, Any]:
-        tag = query_tag(self.who, why, self._scope)
+        tag = query_tag(self.who, why, self.scope)
         settings = dict(limits or {})
         if not self.is_embedded:
             return {**settings, "log_comment": tag}
@@ -293,16 +292,17 @@ def open_scoped(
     of each query: a server's row policies read it.
     """
     if settings.is_embedded:
-        warehouse = _open_embedded(settings, role="scoped", who=who, must_exist=True, scope=scope)
+        warehouse = _open_embedded(settings, role="scoped", who=who, must_exist=True)
+        warehouse.scope = scope
         warehouse.restrict({**restrictions, "readonly": 1}, why=why)
         return warehouse
     session = {**_session_settings(settings), **restrictions}
-    return _open_server(settings, role="scoped", who=who, must_exist=True, session=session, scope=scope)
+    warehouse = _open_server(settings, role="scoped", who=who, must_exist=True, session=session)
+    warehouse.scope = scope
+    return warehouse
 
 
-def _open_embedded(
-    settings: Settings, *, role: Role, who: str, must_exist: bool, scope: Mapping[str, Any] | None = None
-) -> Warehouse:
+def _open_embedded(settings: Settings, *, role: Role, who: str, must_exist: bool) -> Warehouse:
     path = settings.warehouse_dir
     if must_exist and not path.is_dir():
         raise WarehouseNotReady(
@@ -330,17 +330,11 @@ def _open_embedded(
                 hint="Stop that process, or ask through it: a running `schoolhouse serve` answers `query` for you.",
             ) from None
         raise mapped(error) from None
-    return Warehouse(client, settings, role=role, who=who, scope=scope)
+    return Warehouse(client, settings, role=role, who=who)
 
 
 def _open_server(
-    settings: Settings,
-    *,
-    role: Role,
-    who: str,
-    must_exist: bool,
-    session: dict[str, Any] | None = None,
-    scope: Mapping[str, Any] | None = None,
+    settings: Settings, *, role: Role, who: str, must_exist: bool, session: dict[str, Any] | None = None
 ) -> Warehouse:
     from clickhouse_connect.driver.exceptions import ClickHouseError
 
@@ -374,7 +368,7 @@ def _open_server(
                 hint="Check CLICKHOUSE_HOST, CLICKHOUSE_PORT (with TLS, CLICKHOUSE_CA_FILE) and that the server runs.",
             ) from None
         raise reason from None
-    return Warehouse(client, settings, role=role, who=who, scope=scope)
+    return Warehouse(client, settings, role=role, who=who)
 
 
 def _account(settings: Settings, role: Role) -> tuple[str, SecretStr]:

@@ -39,14 +39,13 @@ def statements(settings: Settings) -> list[str]:
     return found
 
 
-def apply(warehouse: Warehouse) -> int:
-    """Run the statements; returns how many.
+def apply(warehouse: Warehouse) -> None:
+    """Run the statements.
 
     Raises:
         WarehouseError: the server refuses, as it does where CLICKHOUSE_USER may not manage access.
     """
-    wanted = statements(warehouse.settings)
-    for sql in wanted:
+    for sql in statements(warehouse.settings):
         try:
             warehouse.run(sql, why=_WHY)
         except QueryError as error:
@@ -55,7 +54,6 @@ def apply(warehouse: Warehouse) -> int:
                 hint="Let an administrator run what `schoolhouse warehouse access` prints.",
                 engine_code=error.engine_code,
             ) from None
-    return len(wanted)
 
 
 def _rendered(step: str, table: str, settings: Settings) -> str:
