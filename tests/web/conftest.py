@@ -193,7 +193,7 @@ def peopled_site(campus_settings: Settings, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture(scope="module")
 def lake_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The app beside a lake that holds the last full hour."""
+    """The app beside a lake that holds the hour before the last, which is closed by now."""
     from schoolhouse.lake import window
     from schoolhouse.lake.clock import now, window_of
     from schoolhouse.lake.topics import TOPICS
@@ -201,7 +201,7 @@ def lake_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     from tests.lake.broker import attempts, messages, running_broker
 
     directory = tmp_path_factory.mktemp("lake-site")
-    hour = window_of(now()).before
+    hour = window_of(now()).before.before
     with running_broker(directory / "broker") as broker:
         broker.create(*TOPICS)
         broker.send("user.attempts", messages(attempts(200, hour.start)))
