@@ -23,8 +23,8 @@ from schoolhouse.simulate.campus import (
     Plan,
     course_of,
     enrolled,
-    learners_of,
     stream,
+    traits_of,
 )
 from schoolhouse.simulate.practice import Practice, practise
 from schoolhouse.simulate.series import never_back, occurrence
@@ -43,6 +43,7 @@ class Enrolments:
     """One entry for each enrolment of the chunk."""
 
     learner: Ints
+    traits: Learners
     start_ms: Ints
     end_ms: Ints  # when the learner stops coming
     drops_out: Bools
@@ -86,22 +87,20 @@ def hour_curve(plan: Plan) -> Floats:
 def story_of(plan: Plan, chunk: Chunk, visits: int, random: np.random.Generator) -> Story:
     """Let the enrolments of a chunk make about `visits` visits between them."""
     course = course_of(plan, chunk.section.course_number)
-    learners = learners_of(plan)
     enrolments = enrolments_of(plan, chunk)
-    plain = _visits(plan, course, chunk, enrolments, learners, visits, random)
-    watching = watch(plan.rates, course, plain.page, learners.persistence[enrolments.learner[plain.enrolment]], random)
-    practice = practise(
-        plan.rates, course, plain, learners, enrolments.learner[plain.enrolment], watching.seconds_by_visit, random
-    )
+    plain = _visits(plan, course, chunk, enrolments, visits, random)
+    watching = watch(plan.rates, course, plain.page, enrolments.traits.persistence[plain.enrolment], random)
+    practice = practise(plan.rates, course, plain, enrolments.traits, watching.seconds_by_visit, random)
     timed = _sit(plan, plain, practice.seconds_by_visit + watching.seconds_by_visit, random)
     return Story(chunk, course, enrolments, timed, practice, watching)
 
 
 def enrolments_of(plan: Plan, chunk: Chunk) -> Enrolments:
     """When the learners of a chunk enrol, and when and how they leave; the same for whoever asks."""
-    rates, section, learners = plan.rates, chunk.section, learners_of(plan)
+    rates, section, own = plan.rates, chunk.section, slice(chunk.first, chunk.last)
     random = stream(plan, "enrolments", chunk.index)
-    learner = enrolled(plan, section)[chunk.first : chunk.last]
+    learner = enrolled(plan, section)[own]
+    traits = traits_of(plan, section).only(own)
     count = len(learner)
     term_ms = plan.length_days * DAY_MS
     start = np.minimum(random.exponential(rates.enrollment_days, count), plan.length_days * 0.6) * DAY_MS
@@ -109,7 +108,7 @@ def enrolments_of(plan: Plan, chunk: Chunk) -> Enrolments:
     end = np.full(count, section.start_ms + term_ms)
     start = np.minimum(start, end - DAY_MS // 4)
     # Who stays is a matter of persistence; the threshold makes the asked share leave.
-    patience = learners.persistence[learner] + random.normal(0, 0.7, count)
+    patience = traits.persistence + random.normal(0, 0.7, count)
     drops_out = patience < _normal_quantile(rates.drop_out) * np.sqrt(1 + 0.7**2)
     # Most leave early: the time of leaving falls off as a square root brings it forward.
     leaves = start + ((end - start) * random.random(count) ** 1.5).astype(np.int64)
@@ -118,6 +117,7 @@ def enrolments_of(plan: Plan, chunk: Chunk) -> Enrolments:
     clock = np.where(wrong, random.integers(-6 * 3_600_000, 6 * 3_600_000, count), 0)
     return Enrolments(
         learner=learner,
+        traits=traits,
         start_ms=start,
         end_ms=np.where(drops_out, np.minimum(leaves, end), end),
         drops_out=drops_out,
@@ -138,14 +138,13 @@ def _visits(
     course: Course,
     chunk: Chunk,
     enrolments: Enrolments,
-    learners: Learners,
     wanted: int,
     random: np.random.Generator,
 ) -> Visits:
     """Share out visits over enrolments, sittings and pages. `start_ms` is still the start of the sitting."""
     rates = plan.rates
     span = (enrolments.end_ms - enrolments.start_ms) / DAY_MS
-    weight = learners.diligence[enrolments.learner] * span
+    weight = enrolments.traits.diligence * span
     counts = random.multinomial(wanted, weight / weight.sum())
     enrolment = np.repeat(np.arange(len(counts)), counts)
     number_of = np.arange(wanted) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -153,7 +152,7 @@ def _visits(
     opens = (random.random(wanted) < 1 / rates.visits_per_session) | (number_of == 0)
     session = np.cumsum(opens) - 1
     owner = enrolment[opens]
-    shift = learners.hour_shift[enrolments.learner[owner]]
+    shift = enrolments.traits.hour_shift[owner]
     starts = _sitting_times(plan, chunk.section.start_ms, enrolments, owner, shift, random)
     # The sittings of one enrolment in order of time.
     starts = starts[np.lexsort((starts, owner))]

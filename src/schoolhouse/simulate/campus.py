@@ -7,21 +7,24 @@ worker can build just the course and the learners that its chunk needs and gets 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from itertools import pairwise
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schoolhouse.errors import UsageError
+from schoolhouse.simulate.on_disk import ArrayOnDisk
 from schoolhouse.simulate.rates import Imperfections, Rates
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Thing = TypeVar("Thing")
 
+ALL = slice(None)
 DAY_MS = 86_400_000
 SECTIONS_PER_COURSE = 3
 CHUNK_STATEMENTS = 25_000
@@ -152,13 +155,39 @@ class Section:
 
 @dataclass(frozen=True)
 class Learners:
-    """Traits of every learner, one entry each."""
+    """Traits of learners, one entry each."""
 
     ability: Floats
     persistence: Floats
     diligence: Floats  # activity against the mean of 1
     hour_shift: Floats
     speed: Floats
+
+    def only(self, which: slice) -> Learners:
+        """Some of them."""
+        return Learners(
+            self.ability[which],
+            self.persistence[which],
+            self.diligence[which],
+            self.hour_shift[which],
+            self.speed[which],
+        )
+
+
+class MadeOnDemand(Generic[Thing]):
+    """So many things, each made anew when it is asked for: a large run has thousands, and needs one at a time."""
+
+    def __init__(self, count: int, make: Callable[[int], Thing]) -> None:
+        self._count, self._make = count, make
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> Thing:
+        return self._make(range(self._count)[index])
+
+    def __iter__(self) -> Iterator[Thing]:
+        return map(self._make, range(self._count))
 
 
 def stream(plan: Plan, *names: int | str) -> np.random.Generator:
@@ -167,25 +196,30 @@ def stream(plan: Plan, *names: int | str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(plan.seed, spawn_key=key)))
 
 
+def learners_of(plan: Plan, which: Ints | slice = ALL) -> Learners:
+    """The traits of some learners, or of all."""
+    return Learners(*(trait[which] for trait in _traits(plan)))
+
+
 @lru_cache(maxsize=2)
-def learners_of(plan: Plan) -> Learners:
-    """The traits of all learners."""
+def _traits(plan: Plan) -> tuple[ArrayOnDisk[np.float64], ...]:
+    """The traits of all learners, in the order of `Learners`."""
     random = stream(plan, "learners")
     count = plan.learners
     ability = random.normal(0, plan.rates.ability_spread, count)
     persistence = random.normal(0, 1, count) + 0.3 * ability / max(plan.rates.ability_spread, 1e-9)
-    return Learners(
-        ability=ability,
+    return (
+        ArrayOnDisk(ability),
         # Mean 0 and deviation 1 on this very campus, so that the asked share drops out, whatever the seed.
-        persistence=(persistence - persistence.mean()) / max(float(persistence.std()), 1e-9),
-        diligence=random.gamma(3.0, 1 / 3.0, count) + 0.05,
-        hour_shift=random.normal(0, 1.0, count),
-        speed=random.lognormal(0, 0.25, count),
+        ArrayOnDisk((persistence - persistence.mean()) / max(float(persistence.std()), 1e-9)),
+        ArrayOnDisk(random.gamma(3.0, 1 / 3.0, count) + 0.05),
+        ArrayOnDisk(random.normal(0, 1.0, count)),
+        ArrayOnDisk(random.lognormal(0, 0.25, count)),
     )
 
 
 @lru_cache(maxsize=2)
-def sections_of(plan: Plan) -> tuple[Section, ...]:
+def sections_of(plan: Plan) -> MadeOnDemand[Section]:
     """Every section, in order of its index."""
     random = stream(plan, "sections")
     spread = plan.rates.section_size_spread
@@ -196,8 +230,9 @@ def sections_of(plan: Plan) -> tuple[Section, ...]:
         sizes = np.array([size.learners for size in plan.sizes])
     first_places = np.cumsum(sizes) - sizes
     offsets = random.integers(0, plan.days - plan.length_days + 1, plan.sections)
-    return tuple(
-        Section(
+
+    def section(index: int) -> Section:
+        return Section(
             index=index,
             number=1001 + index,
             course_number=_course_number(plan, index),
@@ -206,8 +241,8 @@ def sections_of(plan: Plan) -> tuple[Section, ...]:
             learners=int(sizes[index]),
             first_place=int(first_places[index]),
         )
-        for index in range(plan.sections)
-    )
+
+    return MadeOnDemand(plan.sections, section)
 
 
 def _course_number(plan: Plan, index: int) -> int:
@@ -218,10 +253,10 @@ def _course_number(plan: Plan, index: int) -> int:
 @lru_cache(maxsize=8)
 def enrolled(plan: Plan, section: Section) -> Ints:
     """The learners of a section, each once. Together the sections reach every learner, if there are places for all."""
-    places = np.arange(section.first_place, section.first_place + section.learners)
-    turns = range(int(places[0]) // plan.learners, int(places[-1]) // plan.learners + 1)
-    rounds = np.concatenate([_round(plan, turn) for turn in turns])
-    chosen = np.unique(rounds[places - turns[0] * plan.learners])
+    first, last = section.first_place, section.first_place + section.learners
+    turns = range(first // plan.learners, (last - 1) // plan.learners + 1)
+    places = [slice(max(first - turn * plan.learners, 0), last - turn * plan.learners) for turn in turns]
+    chosen = np.unique(np.concatenate([_round(plan, turn)[some] for turn, some in zip(turns, places, strict=True)]))
     if len(chosen) < section.learners:
         others = np.setdiff1d(np.arange(plan.learners), chosen, assume_unique=True)
         more = stream(plan, "enrolment more", section.index).permutation(others)[: section.learners - len(chosen)]
@@ -229,10 +264,16 @@ def enrolled(plan: Plan, section: Section) -> Ints:
     return np.asarray(stream(plan, "enrolment order", section.index).permutation(chosen), dtype=np.int64)
 
 
+@lru_cache(maxsize=8)
+def traits_of(plan: Plan, section: Section) -> Learners:
+    """The traits of the learners of a section, in the order of `enrolled`."""
+    return learners_of(plan, enrolled(plan, section))
+
+
 @lru_cache(maxsize=2)
-def _round(plan: Plan, turn: int) -> Ints:
+def _round(plan: Plan, turn: int) -> ArrayOnDisk[np.int64]:
     """All learners once, in random order."""
-    return stream(plan, "enrolment", turn).permutation(plan.learners)
+    return ArrayOnDisk(stream(plan, "enrolment", turn).permutation(plan.learners))
 
 
 TITLES = (
@@ -306,19 +347,22 @@ class Chunk:
 
 
 @lru_cache(maxsize=2)
-def chunks_of(plan: Plan) -> tuple[Chunk, ...]:
+def chunks_of(plan: Plan) -> MadeOnDemand[Chunk]:
     """The whole run as chunks of about 25,000 statements, whose sizes add up to the number asked for."""
     sections = sections_of(plan)
-    enrolments = sum(section.learners for section in sections)
+    sizes = np.array([section.learners for section in sections])
+    enrolments = int(sizes.sum())
     total = plan.statements or round(enrolments * plan.length_days * plan.rates.statements_per_learner_day)
-    pieces: list[tuple[Section, int, int]] = []
-    for section in sections:
-        share = total * section.learners / enrolments
-        count = min(section.learners, max(1, round(share / CHUNK_STATEMENTS)))
-        edges = [section.learners * n // count for n in range(count + 1)]
-        pieces += [(section, low, high) for low, high in pairwise(edges)]
-    edges_at = np.rint(np.cumsum([0] + [high - low for _, low, high in pieces]) / enrolments * total).astype(int)
-    return tuple(
-        Chunk(index, section, low, high, int(edges_at[index + 1] - edges_at[index]))
-        for index, (section, low, high) in enumerate(pieces)
-    )
+    share = total * sizes / enrolments
+    counts = np.minimum(sizes, np.maximum(1, np.rint(share / CHUNK_STATEMENTS).astype(int)))
+    section = np.repeat(np.arange(len(sizes)), counts)
+    number = np.arange(len(section)) - (np.cumsum(counts) - counts)[section]  # of the chunk in its section
+    first = sizes[section] * number // counts[section]
+    last = sizes[section] * (number + 1) // counts[section]
+    edges_at = np.rint(np.cumsum(np.concatenate([[0], last - first])) / enrolments * total).astype(int)
+    statements = np.diff(edges_at)
+
+    def chunk(index: int) -> Chunk:
+        return Chunk(index, sections[section[index]], int(first[index]), int(last[index]), int(statements[index]))
+
+    return MadeOnDemand(len(section), chunk)

@@ -7,6 +7,7 @@ Nothing here depends on which process makes the chunk, so any number of workers 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -137,7 +138,8 @@ def _told(plan: Plan, chunk: Chunk, visits: int, random: np.random.Generator) ->
 @lru_cache(maxsize=64)
 def _statements_per_visit(plan: Plan, course_number: int) -> float:
     """A trial with some learners of the course's first chunk, who do as much as there: later visits make fewer."""
-    first = next(one for one in chunks_of(plan) if one.section.course_number == course_number)
+    chunks = chunks_of(plan)
+    first = chunks[bisect_left(chunks, course_number, key=lambda chunk: chunk.section.course_number)]
     some = min(first.last - first.first, max(_TRIAL_LEARNERS, (first.last - first.first) // 4))
     chunk = replace(first, last=first.first + some, statements=first.statements * some // (first.last - first.first))
     visits = chunk.statements // _TRIAL_STATEMENTS_PER_VISIT + 20

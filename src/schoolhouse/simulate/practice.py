@@ -55,22 +55,23 @@ def practise(
     course: Course,
     visits: Visits,
     learners: Learners,
-    learner: Ints,
     video_seconds: Floats,
     random: np.random.Generator,
 ) -> Practice:
-    """Let every visit try the questions of its page. `learner` holds the learner of each visit."""
+    """Let every visit try the questions of its page. `learners` has an entry for each enrolment."""
     visit, item = _tried(rates, course, visits, random)
     strength = faded_count(
         visits.enrolment[visit] * (course.item_skill.max(initial=0) + 1) + course.item_skill[item],
         visits.start_ms[visit] / DAY_MS,
         rates.memory_days,
     )
-    ability = learners.ability[learner[visit]] + rates.learning_gain * np.minimum(strength, MOST_STRENGTH)
-    tries = _tries(rates, course, item, ability, learners.persistence[learner[visit]], random)
+    ability = learners.ability[visits.enrolment[visit]] + rates.learning_gain * np.minimum(strength, MOST_STRENGTH)
+    tries = _tries(rates, course, item, ability, learners.persistence[visits.enrolment[visit]], random)
     pair, mask, hints, flags = tries
     who, what = visit[pair], item[pair]
-    seconds = random.lognormal(np.log(rates.answer_seconds), 0.5, len(pair)) / learners.speed[learner[who]] + 1.0
+    seconds = (
+        random.lognormal(np.log(rates.answer_seconds), 0.5, len(pair)) / learners.speed[visits.enrolment[who]] + 1.0
+    )
     seconds += HINT_SECONDS * (flags[0] > 0)
     reading = random.lognormal(np.log(READING_SECONDS), 0.5, len(visits.page))
     used = np.cumsum(seconds)

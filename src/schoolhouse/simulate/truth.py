@@ -1,7 +1,7 @@
 """What is true of a run, counted from the same arrays that become statements; `truth_file` tells it.
 
-Good statements only are counted; duplicates and rejected lines have numbers of their own. A section is kept as a few
-kilobytes of numbers, since a large run has thousands.
+Good statements only are counted; duplicates and rejected lines have numbers of their own. A section is a few kilobytes
+of numbers, which go to a file when the section is complete, since a large run has thousands.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import numpy as np
 
 from schoolhouse.simulate.batch import Batch
 from schoolhouse.simulate.behaviour import Story
-from schoolhouse.simulate.campus import DAY_MS, Chunk, Ints, Plan, Section, sections_of
+from schoolhouse.simulate.campus import DAY_MS, Chunk, Ints, Plan, Section
 from schoolhouse.simulate.flaws import Flawed
+from schoolhouse.simulate.on_disk import ListOnDisk
 
 # In each dialect, in the order of the alphabet.
 EVENT_TYPES: Final = {
@@ -129,47 +130,41 @@ def _people(what: Ints, who: Ints, size: int) -> Ints:
 
 
 class Truth:
-    """The truth about a run, put together chunk by chunk."""
+    """The truth about a run, put together chunk by chunk, in order. Only the section that is under way is in memory."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._tallies: dict[int, Tally] = {}
+        self.statements = self.duplicates = self.late = 0  # so far
+        self._rejects: dict[str, int] = {}
+        self._complete: ListOnDisk[tuple[Section, Tally]] = ListOnDisk()
+        self._under_way: tuple[Section, Tally] | None = None
 
     def add(self, chunk: Chunk, tally: Tally) -> None:
         """Take in a chunk."""
-        known = self._tallies.get(chunk.section.index)
-        if known is None:
-            self._tallies[chunk.section.index] = tally
-        else:
-            known.add(tally)
+        self.statements += tally.statements
+        self.duplicates += tally.duplicates
+        self.late += tally.late
+        for reason, count in tally.rejects.items():
+            self._rejects[reason] = self._rejects.get(reason, 0) + count
+        if self._under_way and self._under_way[0] == chunk.section:
+            self._under_way[1].add(tally)
+            return
+        if self._under_way:
+            self._complete.append(self._under_way)
+        self._under_way = chunk.section, tally
 
     def sections(self) -> Iterator[tuple[Section, Tally]]:
         """What is known of each section."""
-        for index in sorted(self._tallies):
-            yield sections_of(self.plan)[index], self._tallies[index]
+        yield from self._complete
+        if self._under_way:
+            yield self._under_way
 
     @property
     def rejects(self) -> dict[str, int]:
         """Broken lines so far, by reason."""
-        reasons = sorted({reason for tally in self._tallies.values() for reason in tally.rejects})
-        return {reason: sum(tally.rejects.get(reason, 0) for tally in self._tallies.values()) for reason in reasons}
-
-    @property
-    def duplicates(self) -> int:
-        """Lines that were sent twice so far."""
-        return sum(tally.duplicates for tally in self._tallies.values())
-
-    @property
-    def late(self) -> int:
-        """Lines that stand late so far."""
-        return sum(tally.late for tally in self._tallies.values())
-
-    @property
-    def statements(self) -> int:
-        """Good statements so far."""
-        return sum(tally.statements for tally in self._tallies.values())
+        return dict(sorted(self._rejects.items()))
 
     @property
     def lines(self) -> int:
         """Lines so far, flawed ones too."""
-        return self.statements + self.duplicates + sum(self.rejects.values())
+        return self.statements + self.duplicates + sum(self._rejects.values())

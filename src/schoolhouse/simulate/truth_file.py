@@ -54,8 +54,10 @@ def _listed(name: str, blocks: Iterator[list[dict[str, Any]]]) -> Iterator[bytes
 
 def _learner_parameters(plan: Plan) -> Iterator[bytes]:
     """By column, so that a large campus stays a file of fair size."""
-    everyone = np.unique(np.concatenate([enrolled(plan, section) for section in sections_of(plan)]))
-    traits = learners_of(plan)
+    is_enrolled = np.zeros(plan.learners, dtype=bool)
+    for section in sections_of(plan):
+        is_enrolled[enrolled(plan, section)] = True
+    everyone = np.flatnonzero(is_enrolled)
 
     def names(some: Any) -> list[Any]:
         if plan.dialect == "torus":
@@ -64,9 +66,9 @@ def _learner_parameters(plan: Plan) -> Iterator[bytes]:
 
     columns: dict[str, Callable[[Any], list[Any]]] = {
         "learner": names,
-        "ability": lambda some: list(np.round(traits.ability[some], 6).tolist()),
-        "persistence": lambda some: list(np.round(traits.persistence[some], 6).tolist()),
-        "diligence": lambda some: list(np.round(traits.diligence[some], 6).tolist()),
+        "ability": lambda some: list(np.round(learners_of(plan, some).ability, 6).tolist()),
+        "persistence": lambda some: list(np.round(learners_of(plan, some).persistence, 6).tolist()),
+        "diligence": lambda some: list(np.round(learners_of(plan, some).diligence, 6).tolist()),
     }
     for number, (name, values_of) in enumerate(columns.items()):
         yield f'{"," if number else ""}\n"{name}":['.encode()

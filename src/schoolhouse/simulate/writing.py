@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from typing import IO, Any, Final, Literal, Protocol, TypeVar, get_args
 import pyarrow as pa
 
 from schoolhouse.errors import DeliveryError, InputError, UsageError
-from schoolhouse.simulate.campus import Chunk, Plan, chunks_of
+from schoolhouse.simulate.campus import Chunk, MadeOnDemand, Plan, chunks_of
 from schoolhouse.simulate.chunks import Layout, Lines, make_chunk, tally_chunk
 from schoolhouse.simulate.native import native_block
 from schoolhouse.simulate.resuming import Journey
@@ -114,7 +114,9 @@ def parts_of(plan: Plan, form: Format, *, workers: int = 0, skip: int = 0) -> It
     return in_order(partial(_made, plan, form, skip), chunks_of(plan), workers=workers)
 
 
-def in_order(make: Callable[[Chunk], Made], chunks: Sequence[Chunk], *, workers: int = 0) -> Iterator[Made]:
+def in_order(
+    make: Callable[[Chunk], Made], chunks: list[Chunk] | MadeOnDemand[Chunk], *, workers: int = 0
+) -> Iterator[Made]:
     """What `make` makes of each chunk, in order, made by several processes if it is worth it."""
     workers = min(workers or os.cpu_count() or 1, len(chunks))
     if workers <= 1 or sum(chunk.statements for chunk in chunks) < _ALONE_BELOW:
