@@ -113,8 +113,11 @@ def consume(address: str, directory: Path, hour: datetime) -> dict[str, Any]:
     spans = extract.plan(given, "user.attempts", Window(hour), {})
     client = kafka.consumer(given)
     got = 0
-    for first in range(0, len(spans), extract.PARTITIONS_AT_ONCE):
-        some = spans[first : first + extract.PARTITIONS_AT_ONCE]
+    waiting = list(spans)
+    while waiting:
+        some = [waiting.pop(0)]
+        while waiting and sum(span.count for span in some) < extract.MESSAGES_AT_ONCE:
+            some.append(waiting.pop(0))
         client.assign([TopicPartition("user.attempts", span.partition, span.start) for span in some])
         wanted, patience = got + sum(span.count for span in some), 0
         while got < wanted:
