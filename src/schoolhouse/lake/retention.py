@@ -62,7 +62,7 @@ def cleanup(lake: Lake, *, dry_run: bool) -> list[Expired]:
         expired = _measure(table, days, before)
         if not dry_run:
             if expired.rows and before is not None:
-                table.delete(_before(before, lake.partition_columns), {"cleanup": f"before {before}"})
+                table.delete(_before(before, table.partition_columns), {"cleanup": f"before {before}"})
             table.checkpoint()
         unnamed = table.vacuum(lake.settings.lake_vacuum_hours, dry_run=dry_run)
         found.append(Expired(**{**vars(expired), "unnamed_files": len(unnamed)}))
