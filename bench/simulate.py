@@ -28,6 +28,7 @@ WAREHOUSE_STATEMENTS = 1_000_000
 WAREHOUSE_PROMISED = 60_000  # statements a second into the embedded engine, generation included
 MEMORY_STATEMENTS = (1_000_000, 10_000_000)  # with ten times the learners and sections, too
 MEMORY_PROMISED = 1.05  # the larger must need no more than the smaller, but for what two runs of the same differ by
+LOOK_SECONDS = 0.1  # at memory: the smaller run takes some seconds, and few looks would miss its highest
 ROUNDS = 2  # the best of each counts, since other work disturbs
 SCHOOLHOUSE = str(Path(sys.executable).with_name("schoolhouse"))
 STATEMENTS = [SCHOOLHOUSE, "simulate", "statements", "--json"]
@@ -178,7 +179,7 @@ def bench_memory(directory: Path) -> None:
         for statements in MEMORY_STATEMENTS:
             out = directory / "memory.jsonl.zst"
             words = ["--dialect", dialect, "--format", "jsonl.zst", "--statements", str(statements), "--out", str(out)]
-            made = _watched([*STATEMENTS, *words], dict(os.environ))
+            made = _watched([*STATEMENTS, *words], dict(os.environ), pause_seconds=LOOK_SECONDS)
             peaks.append(made["peak_mb"])
             print(f"simulate: {statements:,} statements of {dialect}: {made['peak_mb']:,.0f} MB in all processes")
             out.unlink()
@@ -198,13 +199,13 @@ def _run(dialect: str, form: str, out: Path) -> dict[str, float]:
     return answer | {"cpu_rate": OUR_STATEMENTS / (_children_seconds() - before)}
 
 
-def _watched(command: list[str], environment: dict[str, str]) -> dict[str, float]:
+def _watched(command: list[str], environment: dict[str, str], *, pause_seconds: float = 0.5) -> dict[str, float]:
     """What a command prints, and the most memory that it and its children held at one time."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
         peak = 0
         while process.poll() is None:
             peak = max(peak, sum(_proportional_kb(pid) for pid in _family(process.pid)))
-            time.sleep(0.5)  # a look at the memory of a process costs it some milliseconds
+            time.sleep(pause_seconds)  # a look at the memory of a process costs it some milliseconds
         assert process.stdout is not None
         if process.returncode:
             raise SystemExit(f"{command} failed")
