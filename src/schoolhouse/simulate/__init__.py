@@ -15,7 +15,7 @@ the run goes on. `campus_plan` takes every field of `Plan` and finds sizes for w
 - `behaviour`  what the learners of a chunk do, with `practice` (questions) and `watching` (videos)
 - `torus`, `openedx`  the two dialects: templates with holes, and what fills them
 - `chunks`     a chunk as lines: cut to size, put in order, flawed, assembled by `pieces`
-- `truth`      what is true of the run
+- `truth`      what is true of the run; `on_disk` holds what grows with it
 - `writing`    files, by all cores
 """
 
