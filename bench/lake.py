@@ -7,8 +7,9 @@ measured in the same run on the same messages: only consuming them; only writing
 Each measurement runs in a process of its own, so that its peak memory is its own.
 Then the same window is run again (nothing to do), and small windows are loaded until the tables hold `--windows` of
 them, each when its messages have come, as an hour after the other; the tables' logs get the times that they would
-have had, so that they expire as they would. The last windows go into a second, young lake as well, in turns: so what
-else the machine does costs both alike, and the difference is the tables' size.
+have had, so that they expire as they would. The last windows go into a second, young lake as well, in turns, now the
+one first and now the other: so what else the machine does costs both alike. Both know all learners (a learner with a
+past costs more than a new one), and the difference is the tables' size.
 """
 
 from __future__ import annotations
@@ -35,10 +36,11 @@ PROMISED_BYTES = 3_000_000_000
 PROMISED_NO_OP_SECONDS = 2.0
 SMALL_FIRST = 10_000_000  # the first number of an attempt in a small window: none of the large one's
 YOUNG, COMPARED = 100, 50  # windows of the young lake, and how many of them are measured in both
+SMALL_LEARNERS = 500  # of the small windows: after some twenty of them all are known
 LEARNERS, ITEMS, TOPICS = 20_000, 400, ("algebra", "geometry", "calculus", "statistics", "logic")
 
 
-def values(count: int, start: datetime, *, first: int = 0) -> Iterator[tuple[int, bytes]]:
+def values(count: int, start: datetime, *, first: int = 0, learners: int = LEARNERS) -> Iterator[tuple[int, bytes]]:
     """Message times (ms) and attempts as the platform sends them, spread over an hour."""
     base = int(start.timestamp() * 1000)
     clock = start.strftime("%Y-%m-%dT%H:")
@@ -48,8 +50,8 @@ def values(count: int, start: datetime, *, first: int = 0) -> Iterator[tuple[int
         topic = TOPICS[number % 5]
         easy, interval, known = 1.3 + number % 120 / 100, number % 30, number % 97 / 100
         event = (
-            f'{{"event_id":"{number:08x}-0000-4000-8000-{number:012x}","user_id":"learner-{number * 7919 % LEARNERS}",'
-            f'"item_id":"item-{number * 31 % ITEMS}","session_id":"session-{number * 7919 % LEARNERS}-{start:%H}",'
+            f'{{"event_id":"{number:08x}-0000-4000-8000-{number:012x}","user_id":"learner-{number * 7919 % learners}",'
+            f'"item_id":"item-{number * 31 % ITEMS}","session_id":"session-{number * 7919 % learners}-{start:%H}",'
             f'"timestamp":"{clock}{minute:02}:{second:02}.{ms:03}Z","topic":"{topic}",'
             f'"correct":{"true" if number % 3 else "false"},"time_taken_ms":{800 + number % 39_000},'
             f'"quality":{4 if number % 3 else 1},'
@@ -113,8 +115,11 @@ def consume(address: str, directory: Path, hour: datetime) -> dict[str, Any]:
     spans = extract.plan(given, "user.attempts", Window(hour), {})
     client = kafka.consumer(given)
     got = 0
-    for first in range(0, len(spans), extract.PARTITIONS_AT_ONCE):
-        some = spans[first : first + extract.PARTITIONS_AT_ONCE]
+    waiting = list(spans)
+    while waiting:
+        some = [waiting.pop(0)]
+        while waiting and sum(span.count for span in some) < extract.MESSAGES_AT_ONCE:
+            some.append(waiting.pop(0))
         client.assign([TopicPartition("user.attempts", span.partition, span.start) for span in some])
         wanted, patience = got + sum(span.count for span in some), 0
         while got < wanted:
@@ -176,8 +181,9 @@ def small(address: str, directory: Path, hour: datetime) -> dict[str, Any]:
     costs: dict[str, list[float]] = {name: [] for name in lakes}
     for number in range(count):
         start = hour + number * HOUR
-        send(address, values(50, start, first=SMALL_FIRST + number * 50), partitions)
-        for name in lakes if number >= count - YOUNG else ["old"]:
+        send(address, values(50, start, first=SMALL_FIRST + number * 50, learners=SMALL_LEARNERS), partitions)
+        both = ["old", "young"] if number % 2 else ["young", "old"]  # what comes after sending costs a little more
+        for name in both if number >= count - YOUNG else ["old"]:
             began = time.process_time()
             run(lakes[name], "user_attempts", Window(start))
             costs[name].append(time.process_time() - began)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -128,10 +129,22 @@ def test_metrics_are_in_prometheus_form(loaded: dict[str, str]) -> None:
     assert "# TYPE schoolhouse_lake_table_rows gauge" in text
 
 
-def test_compact_and_lifecycle_tell_what_they_do(loaded: dict[str, str]) -> None:
+def test_compact_tells_what_it_did(loaded: dict[str, str]) -> None:
     assert {one["table"] for one in _json(loaded, "compact")} >= {"user_attempts", "windows"}
-    rules = json.loads(_run(loaded, "lifecycle").stdout)
-    assert not any("Expiration" in rule for rule in rules["Rules"])
+
+
+@pytest.mark.parametrize(("provider", "word"), [("s3", "Transitions"), ("gcs", "SetStorageClass")])
+def test_rules_for_a_bucket_move_files_and_expire_none(loaded: dict[str, str], provider: str, word: str) -> None:
+    rules = _run(loaded | {"DATA_LAKE_PROVIDER": provider, "DATA_LAKE_BUCKET": "campus-lake"}, "lifecycle").stdout
+    assert json.loads(rules)
+    assert word in rules
+    assert not {"Expiration", "Delete"} & set(re.findall(r"\w+", rules))
+
+
+def test_a_directory_has_no_rules(loaded: dict[str, str]) -> None:
+    refused = _run(loaded, "lifecycle").exception
+    assert isinstance(refused, UsageError)
+    assert "is a directory" in refused.message
 
 
 def test_erase_reads_the_learner_from_standard_input(loaded: dict[str, str]) -> None:

@@ -73,9 +73,11 @@ def test_partitions_of_any_length_are_read_by_one_reader_to_their_stops_and_no_f
     assert dict(rows.group_by("kafka_partition").len().iter_rows()) == {0: 20, 1: 900}
 
 
-def test_a_topic_of_many_partitions_is_read_some_at_a_time(
-    broker: Broker, lake_settings: Settings, tmp_path: Path
+@pytest.mark.parametrize("messages_at_once", [70, extract.MESSAGES_AT_ONCE])
+def test_a_topic_of_many_partitions_is_read_some_or_all_at_a_time(
+    messages_at_once: int, broker: Broker, lake_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(extract, "MESSAGES_AT_ONCE", messages_at_once)
     broker.delete(TOPIC.name)
     broker.create(TOPIC.name, partitions=20)
     broker.send(TOPIC.name, messages(attempts(400, START), partitions=20))

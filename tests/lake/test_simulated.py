@@ -14,10 +14,10 @@ import pytest
 from typer.testing import CliRunner
 
 from schoolhouse.cli import app
+from schoolhouse.errors import NotFound
 from schoolhouse.lake import fitted, reports, window
 from schoolhouse.lake.clock import Window
 from schoolhouse.lake.ledger import Ledger
-from schoolhouse.lake.models.parameters import Parameters
 from schoolhouse.lake.quality import validate
 from schoolhouse.lake.tables import Table
 from schoolhouse.lake.zones import Lake, lake_of
@@ -156,4 +156,16 @@ def test_fitted_parameters_are_kept_and_used_by_the_next_window(
 
 def test_a_lake_without_attempts_has_nothing_to_fit(tmp_path: Path) -> None:
     empty = lake_of(load_settings(data_dir=tmp_path))
-    assert fitted.fit_lake(empty, 30).as_json() == Parameters().as_json()
+    with pytest.raises(NotFound, match="too few attempts"):
+        fitted.fit_lake(empty, 30)
+
+
+def test_a_span_without_attempts_leaves_the_parameters_in_use(
+    loaded: tuple[Lake, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake, _ = loaded
+    monkeypatch.setenv("SCHOOLHOUSE_DATA_DIR", str(lake.settings.data_dir))
+    before = fitted.parameters(lake).as_json()
+    refused = CliRunner().invoke(app, ["lake", "fit", "--days", "1"])  # the plan's days are long past
+    assert isinstance(refused.exception, NotFound)
+    assert fitted.parameters(lake).as_json() == before

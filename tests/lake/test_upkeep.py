@@ -138,6 +138,20 @@ def test_following_closes_the_hour_that_is_over(broker: Broker, lake: Lake) -> N
     assert follower._open["user_attempts"] == Window(over.end)
 
 
+def test_an_hour_in_its_grace_does_not_keep_the_next_one_waiting(broker: Broker, lake: Lake) -> None:
+    over = window_of(now()).before
+    events = attempts(10, over.start) + attempts(10, over.end, first=10, span=timedelta(seconds=1))
+    broker.send("user.attempts", messages(events))
+    patient = lake_of(lake.settings.model_copy(update={"lake_grace_seconds": 7200}))
+    follower = Follower(patient, ["user_attempts"])
+    follower._open["user_attempts"] = over
+    follower.run(rounds=1)
+
+    must_hold(lake, events)
+    assert window.run(patient, "user_attempts", over).state == "open"
+    assert follower._open["user_attempts"] == over
+
+
 def test_checking_what_is_stored_finds_rows_that_stand_twice(loaded: Lake) -> None:
     until = START.replace(hour=0) + timedelta(days=1)
     good = integrity.validate(loaded, "user_attempts", 2, until=until)

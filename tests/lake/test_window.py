@@ -320,3 +320,36 @@ def test_the_ledger_knows_how_a_window_stands(broker: Broker, lake: Lake) -> Non
     standing = ledger.standing("user_attempts", FIRST)
     assert (standing.state, standing.is_under_way, standing.number) == ("loaded", False, 1)
     assert ledger.standing("user_attempts", SECOND).known == {0: 5, 1: 5}
+
+
+def test_what_was_done_is_kept_by_months_and_read_across_them(broker: Broker, lake: Lake) -> None:
+    last = START.replace(month=2, day=29, hour=23)
+    events = attempts(20, last) + attempts(20, last + HOUR, first=20)
+    broker.send("user.attempts", messages(events))
+    for one in (Window(last), Window(last + HOUR)):
+        window.run(lake, "user_attempts", one)
+
+    ledger = Ledger(lake)
+    standing = ledger.standing("user_attempts", Window(last + HOUR))
+    assert (standing.state, standing.number) == ("loaded", 1)
+    assert ledger.standing("user_attempts", Window(last)).ceiling == {0: 10, 1: 10}
+    assert ledger.rows(last, last + 2 * HOUR)["window_start"].unique().sort().to_list() == [last, last + HOUR]
+    files = ledger.table.files()
+    assert files is not None
+    assert files.filter(pl.col("partition.month") == 2).height == 1  # joined by the day's last hour
+    assert "partition.day" not in files.columns
+    must_hold(lake, events)
+
+
+def test_a_lake_whose_tables_are_all_partitioned_by_month_joins_them_too(broker: Broker, lake: Lake) -> None:
+    by_month = lake_of(lake.settings.model_copy(update={"lake_partition_columns": "year,month"}))
+    evening = START.replace(hour=22)
+    events = attempts(40, evening, span=2 * HOUR)
+    broker.send("user.attempts", messages(events))
+    for hour in (Window(evening), Window(evening + HOUR)):
+        window.run(by_month, "user_attempts", hour)
+
+    files = Table(lake, "processed", "user_attempts").files()
+    assert files is not None
+    assert files.height == 1
+    must_hold(lake, events)

@@ -249,6 +249,7 @@ ODD_LINES = st.lists(
 ).map(lambda lines: [line.replace(b"\n", b" ") for line in lines])
 
 
+@pytest.mark.slow
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @example(lines=[])
 @example(lines=[b""])

@@ -96,6 +96,7 @@ def rekeyed(line: bytes) -> bytes:
 SHAPES: Final = ("the same", "shuffled, in other files, with CRLF and outer blanks", "with keys in another order")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_samples_again_change_no_count(loaded: dict[str, Loaded], shared_tables: Warehouse, shape: str) -> None:
     everything = [line for name in SAMPLES for line in lines_of(name)]

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
 TOO_LATE: Final = "too_late"
 _POLL_SECONDS = 0.5
-PARTITIONS_AT_ONCE: Final = 4  # of one client: they feed it faster than it parses, and more would only fill its memory
+# Of one client; the next partition begins when fewer are to come. More would feed it faster than it parses and fill its
+# memory, fewer would ask for the many small partitions of a topic in turns.
+MESSAGES_AT_ONCE: Final = 500_000
 
 
 @dataclass(frozen=True)
@@ -141,13 +143,14 @@ class _Reader:
         self._position = {span.partition: span.start for span in spans}  # the next offsets
         self._stop = {span.partition: span.stop for span in spans}
         self._waiting = list(self._position)  # partitions that nobody has begun to read
+        self._taken: set[int] = set()  # those that are being read
 
     def read(self) -> Extracted:
         """All of the spans."""
         opened = kafka.consumer(self.settings)
         try:
             with kafka.mapped_errors(self.topic.name):
-                self._take(opened, PARTITIONS_AT_ONCE)
+                self._take(opened)
                 while batch := self._next_batch(opened):
                     self._keep(batch)
         finally:
@@ -195,12 +198,18 @@ class _Reader:
         self._leave(opened, set(before) - set(self._unfinished))
         return found
 
-    def _take(self, opened: Any, count: int) -> None:
-        """Begin to read so many of the partitions that wait."""
+    def _take(self, opened: Any) -> None:
+        """Begin to read partitions that wait, until enough messages are on their way."""
         from confluent_kafka import TopicPartition
 
-        taken, self._waiting = self._waiting[:count], self._waiting[count:]
+        coming = sum(self._stop[partition] - self._position[partition] for partition in self._taken)
+        taken = []
+        while self._waiting and coming < MESSAGES_AT_ONCE:
+            partition = self._waiting.pop(0)
+            coming += self._stop[partition] - self._position[partition]
+            taken.append(partition)
         if taken:
+            self._taken.update(taken)
             places = [TopicPartition(self.topic.name, partition, self._position[partition]) for partition in taken]
             opened.incremental_assign(places)
 
@@ -209,8 +218,9 @@ class _Reader:
         from confluent_kafka import TopicPartition
 
         if done:
+            self._taken -= done
             opened.incremental_unassign([TopicPartition(self.topic.name, partition) for partition in done])
-            self._take(opened, len(done))
+            self._take(opened)
 
     def _hear(self, message: Any) -> None:
         """An event in place of a message: the end of the log (it may end in control records), or an error."""

@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from schoolhouse.errors import NotFound
 from schoolhouse.lake.clock import now
 from schoolhouse.lake.models.parameters import Parameters
 from schoolhouse.lake.tables import Table
@@ -26,16 +27,26 @@ def parameters(lake: Lake) -> Parameters:
 
 
 def fit_lake(lake: Lake, days: int) -> Parameters:
-    """Fit the models to the attempts of the last days; `keep` makes the next windows use them."""
+    """Fit the models to the attempts of the last days; `keep` makes the next windows use them.
+
+    Raises:
+        NotFound: no topic and no question has enough attempts; what was fitted before stays in use.
+    """
     import polars as pl
 
     from schoolhouse.lake.models.fitting import fit
 
     rows = Table(lake, "processed", "user_attempts").scan()
-    if rows is None:
-        return Parameters()
-    with mapped_reads("processed/user_attempts"):
-        return fit(rows.filter(pl.col("attempted_at") >= now() - timedelta(days=days)))
+    found = Parameters()
+    if rows is not None:
+        with mapped_reads("processed/user_attempts"):
+            found = fit(rows.filter(pl.col("attempted_at") >= now() - timedelta(days=days)))
+    if not found.bkt.height and not found.irt.height:
+        raise NotFound(
+            f"The last {days} days hold too few attempts to fit any topic or question.",
+            hint="Go further back with --days. The parameters in use stay as they are.",
+        )
+    return found
 
 
 def keep(lake: Lake, found: Parameters) -> None:

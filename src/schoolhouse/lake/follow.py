@@ -53,19 +53,20 @@ class Follower:
             self._stopping.wait(self.lake.settings.lake_follow_seconds)
 
     def _look(self, name: str) -> None:
-        """Load what is new of one dataset; a failure is logged, and tried again at the next look."""
+        """Load what is new of one dataset; a failure is logged, and tried again at the next look.
+
+        An hour that is over but in its grace is still open, and the hour after it is loaded as well.
+        """
         try:
-            while not self._stopping.is_set():
-                window = self._open.setdefault(name, self._first(name))
-                if window.start > now():
-                    return
+            window = self._open.setdefault(name, self._first(name))
+            while window.start <= now() and not self._stopping.is_set():
                 outcome = windows.run(self.lake, name, window)
                 if outcome.did != windows.ALREADY:
                     self.tell(outcome)
-                if not self._is_over(outcome):
-                    return
-                upkeep.join_day(self.lake, name, window)
-                self._open[name] = Window(window.end)
+                if window == self._open[name] and self._is_over(outcome):
+                    upkeep.join_day(self.lake, name, window)
+                    self._open[name] = Window(window.end)
+                window = Window(window.end)
         except UsageError:
             raise
         except SchoolhouseError as error:

@@ -223,9 +223,11 @@ class Standing:
 def _between(found: pl.LazyFrame, since: datetime, until: datetime, dataset: str) -> pl.LazyFrame:
     import polars as pl
 
-    date = pl.date(pl.col("year").cast(pl.Int32), pl.col("month"), pl.col("day"))
+    month = pl.col("year").cast(pl.Int32) * 12 + pl.col("month")  # other months' files stay closed
     wanted = found.filter(
-        pl.col("window_start") >= since, pl.col("window_start") < until, date >= since.date(), date <= until.date()
+        pl.col("window_start") >= since,
+        pl.col("window_start") < until,
+        month.is_between(since.year * 12 + since.month, until.year * 12 + until.month),
     )
     return wanted.filter(pl.col("dataset") == dataset) if dataset else wanted
 

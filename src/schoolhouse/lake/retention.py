@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from schoolhouse.errors import UsageError
 from schoolhouse.lake import states, upkeep
 from schoolhouse.lake.clock import now
 from schoolhouse.lake.zones import mapped_reads, object_store
@@ -62,7 +63,7 @@ def cleanup(lake: Lake, *, dry_run: bool) -> list[Expired]:
         expired = _measure(table, days, before)
         if not dry_run:
             if expired.rows and before is not None:
-                table.delete(_before(before, lake.partition_columns), {"cleanup": f"before {before}"})
+                table.delete(_before(before, table.partition_columns), {"cleanup": f"before {before}"})
             table.checkpoint()
         unnamed = table.vacuum(lake.settings.lake_vacuum_hours, dry_run=dry_run)
         found.append(Expired(**{**vars(expired), "unnamed_files": len(unnamed)}))
@@ -130,7 +131,15 @@ def lifecycle(lake: Lake) -> dict[str, Any]:
     """Rules for the bucket, in the form that its provider takes, that move seldom-read files to cheaper storage.
 
     They never expire anything: only `cleanup` knows which files a table still names.
+
+    Raises:
+        UsageError: the lake is a directory.
     """
+    if lake.directory is not None:
+        raise UsageError(
+            "The lake is a directory, which has no storage classes.",
+            hint="Rules are for a bucket: set DATA_LAKE_PROVIDER to s3 or gcs, and DATA_LAKE_BUCKET.",
+        )
     prefix = lake.settings.lake_base_path
     if lake.settings.lake_provider == "gcs":
         rules = [

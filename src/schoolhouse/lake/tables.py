@@ -69,6 +69,17 @@ class Table:
         """Where it lies."""
         return self.lake.address(self.zone, self.name)
 
+    @property
+    def partition_columns(self) -> list[str]:
+        """The columns that partition it, or would if it were made now.
+
+        The few rows of operations go by months: each window looks through weeks of them, and a file costs as much as
+        what is in it.
+        """
+        if (found := self.open()) is not None:
+            return list(found.metadata().partition_columns)
+        return ["year", "month"] if self.zone == "operations" else self.lake.partition_columns
+
     def open(self) -> DeltaTable | None:
         """The table as it is now; None when it was never written.
 
@@ -124,7 +135,7 @@ class Table:
                         self.address,
                         schema=pl.DataFrame(schema=schema).to_arrow().schema,
                         mode="ignore",
-                        partition_by=self.lake.partition_columns,
+                        partition_by=self.partition_columns,
                         configuration={**_TABLE_SETTINGS, "delta.dataSkippingStatsColumns": _times(schema)},
                         storage_options=self.lake.options or None,
                     )

@@ -46,14 +46,13 @@ def _is_table(store: Any, zone: Zone, name: str) -> bool:
 
 
 def join_day(lake: Lake, dataset: str, window: Window) -> None:
-    """Join the small files that the hours of a window's day have left, and drop log files that have expired."""
-    day = [("year", "=", str(window.start.year)), ("month", "=", str(window.start.month))]
-    if "day" in lake.partition_columns:
-        day.append(("day", "=", str(window.start.day)))
+    """Join the small files that its hours have left of a window's day, and drop log files that have expired."""
+    start = window.start
+    day = {"year": start.year, "month": start.month, "day": start.day}
     own: tuple[tuple[Zone, str], ...] = (("raw", dataset), ("processed", dataset))
     for zone, name in own + _SHARED:
         table = Table(lake, zone, name)
-        table.compact(day)
+        table.compact([(column, "=", str(day[column])) for column in table.partition_columns])
         table.checkpoint()
 
 
