@@ -42,7 +42,7 @@ def open_database(settings: Settings) -> Engine:
     except (NoSuchModuleError, ModuleNotFoundError):
         raise SettingsError(
             f"DATABASE_URL starts with {url.drivername!r}, and its driver is not installed.",
-            hint="SQLite and Postgres are supported; for Postgres: pip install 'schoolhouse[postgres]'.",
+            hint="SQLite and Postgres are supported; for Postgres, in the repository: pip install '.[postgres]'.",
         ) from None
     if url.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)

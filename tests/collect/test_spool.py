@@ -36,6 +36,12 @@ def test_what_was_accepted_is_there_after_opening_the_spool_anew(path):
     second.close()
 
 
+def test_a_newline_at_the_end_of_a_bundle_is_no_statement(spool):
+    spool.accept([bundle(b"a", b"b", b"")])
+    (batch,) = spool.claim(**READY)
+    assert (batch.body, batch.statements) == (b"a\nb", 2)
+
+
 def test_bundles_of_one_group_become_one_batch_in_the_order_they_came(spool):
     for n in range(3):
         spool.accept([bundle(b"%d" % n), bundle(b"x", category="video"), bundle(b"y", section="2")])

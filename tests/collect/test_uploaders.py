@@ -1,6 +1,7 @@
 """Each mode brings batches where it says: the warehouse, a bucket, a bucket and a function, a directory."""
 
 import json
+import sys
 import threading
 
 import boto3
@@ -38,12 +39,18 @@ def test_mode_s3_puts_each_batch_as_one_object_under_the_prefix(tmp_path, s3, mi
     assert body == b"a\nb\nc"
 
 
+def test_mode_s3_without_boto3_says_how_to_install_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    with pytest.raises(SettingsError, match=r"boto3 is not installed.*pip install"):
+        make_uploader(_s3_settings(tmp_path, "http://127.0.0.1:1", "bucket"))
+
+
 def test_mode_s3_waits_for_a_bucket_that_is_not_there_yet(tmp_path, s3, ministack):
     settings = _s3_settings(tmp_path, ministack, "late-bucket")
     with Pipeline(settings) as pipeline:
         pipeline.send(bundle(b"a"))
         wait_until(lambda: pipeline.stats().failed_attempts > 0)
-        assert "NoSuchBucket" in pipeline.stats().last_error
+        assert "NoSuchBucket. Check the bucket" in pipeline.stats().last_error
         s3.create_bucket(Bucket="late-bucket")
         wait_until(lambda: pipeline.stats().delivered == 1)
     assert list(_objects(s3, "late-bucket").values()) == [b"a"]

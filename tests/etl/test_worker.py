@@ -118,14 +118,17 @@ def test_a_message_that_cannot_be_processed_is_dead_once_and_can_be_put_back(
 
 @native_only
 @server_only
-def test_a_dry_redrive_shows_the_reasons_and_moves_nothing(
+def test_a_dry_redrive_shows_the_reasons_moves_nothing_and_can_be_followed_at_once_by_a_real_one(
     etl_settings: Settings, aws: Aws, queues: tuple[str, str]
 ) -> None:
-    send(aws, queues[0], "no json")
+    for number in range(11):  # more than SQS gives in one call
+        send(aws, queues[0], f"no json {number}")
     Worker(etl_settings, threads=1).run(until_empty=True)
     seen = redrive(aws.sqs, etl_settings, dry_run=True)
-    assert [message["reason"] for message in seen] == ["The message is not JSON."]
-    assert (waiting(aws, queues[0]), waiting(aws, queues[1])) == (0, 1)
+    assert {message["reason"] for message in seen} == {"The message is not JSON."}
+    assert (waiting(aws, queues[0]), waiting(aws, queues[1])) == (0, 11)
+    assert len(redrive(aws.sqs, etl_settings)) == len(seen) == 11
+    assert (waiting(aws, queues[0]), waiting(aws, queues[1])) == (11, 0)
 
 
 @native_only

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from schoolhouse.errors import LakeUnavailable
 from schoolhouse.lake import clickhouse, reports, retention, summary, upkeep, window
 from schoolhouse.lake.clock import Window
 from schoolhouse.lake.ledger import Ledger
@@ -51,6 +52,14 @@ def lake(request: pytest.FixtureRequest) -> Lake:
     """An empty lake of either provider."""
     found: Lake = request.getfixturevalue(request.param)
     return found
+
+
+def test_a_bucket_that_is_not_there_is_told_in_its_own_words(aws: Aws, lake_settings: Settings) -> None:
+    absent = {"lake_provider": "s3", "lake_bucket": "no-such-lake", "aws_endpoint_url": aws.url}
+    with pytest.raises(
+        LakeUnavailable, match=r"operations/windows cannot be used: NoSuchBucket: [^<]+\. Check the bucket"
+    ):
+        Ledger(lake_of(lake_settings.model_copy(update=absent))).rows(START, FIRST.end, "user_attempts")
 
 
 def test_two_runners_load_a_window_into_a_bucket_once(broker: Broker, lake: Lake) -> None:

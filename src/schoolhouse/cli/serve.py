@@ -26,7 +26,7 @@ def serve(
         if (error.name or "").startswith("schoolhouse"):
             raise
         raise UsageError(
-            f"The pages need {error.name}, which is not installed.", hint="Install `schoolhouse[web]`."
+            f"The pages need {error.name}, which is not installed.", hint="In the repository: pip install '.[web]'."
         ) from None
     serving.serve(settings, announce=_announce)
 

@@ -183,7 +183,7 @@ class Pipeline:
         try:
             self._uploader.deliver(batch)
         except SchoolhouseError as error:
-            self._give_back(batch, error.message, facts)
+            self._give_back(batch, str(error), facts)
         except Exception as error:
             log.exception("a batch could not be delivered", extra=facts)
             self._give_back(batch, type(error).__name__, facts)

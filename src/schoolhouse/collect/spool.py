@@ -62,7 +62,7 @@ class Bundle:
     @property
     def statements(self) -> int:
         """How many lines it has."""
-        return self.body.count(b"\n") + 1
+        return self.body.rstrip(b"\n").count(b"\n") + 1
 
 
 @dataclass(frozen=True)

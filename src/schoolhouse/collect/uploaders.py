@@ -179,9 +179,11 @@ def _says_success(payload: bytes) -> bool:
 
 
 def _aws_client(service: str, settings: Settings) -> Any:
-    import boto3
-    from botocore.config import Config
-
+    try:
+        import boto3
+        from botocore.config import Config
+    except ImportError:
+        raise SettingsError("boto3 is not installed.", hint="In the repository: pip install '.[s3]'.") from None
     return boto3.client(
         service,
         region_name=settings.aws_region,

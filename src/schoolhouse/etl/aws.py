@@ -39,7 +39,7 @@ def _client(service: str, settings: Settings) -> Any:
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError
     except ImportError:
-        raise SettingsError("boto3 is not installed.", hint="Install schoolhouse[s3].") from None
+        raise SettingsError("boto3 is not installed.", hint="In the repository: pip install '.[s3]'.") from None
     config = Config(
         connect_timeout=settings.s3_connect_timeout_seconds,
         read_timeout=settings.s3_read_timeout_seconds,

@@ -15,6 +15,7 @@ from schoolhouse.settings import Settings
 
 _LONGEST_REASON: Final = 256
 _AT_ONCE: Final = 10  # what SQS gives and takes in one call
+_HIDDEN_SECONDS: Final = 300  # longer than a look through the queue takes, or it would never end
 # Our own words about a message; they are not sent back with it.
 _OURS: Final = ("OriginalMessageId", "FailureReason")
 
@@ -40,28 +41,47 @@ def redrive(sqs: Any, settings: Settings, *, limit: int = 0, dry_run: bool = Fal
     """Put dead messages back into the queue; returns each with its reason.
 
     A message leaves the dead-letter queue only after the queue has taken it. With `dry_run` nothing moves, and the
-    messages seen stay hidden for half a minute.
+    messages seen can be received again at once.
     """
     if not settings.failure_queue_url or not (settings.queue_url or dry_run):
         raise SettingsError("Redriving needs two queues.", hint="Set FAILURE_DLQ_URL and XAPI_QUEUE_URL.")
-    done: list[dict[str, str]] = []
-    while not limit or len(done) < limit:
+    found: list[dict[str, Any]] = []
+    try:
+        while not limit or len(found) < limit:
+            messages = _receive(sqs, settings, min(_AT_ONCE, limit - len(found)) if limit else _AT_ONCE)
+            if not messages:
+                break
+            for message in messages:
+                found.append(message)
+                if not dry_run:
+                    _put_back(sqs, settings, message)
+    finally:
+        if dry_run:
+            _unhide(sqs, settings, found)
+    return [_described(message) for message in found]
+
+
+def _receive(sqs: Any, settings: Settings, at_most: int) -> list[dict[str, Any]]:
+    with mapped_errors("the dead-letter queue"):
+        answer = sqs.receive_message(
+            QueueUrl=settings.failure_queue_url,
+            MaxNumberOfMessages=at_most,
+            MessageAttributeNames=["All"],
+            VisibilityTimeout=_HIDDEN_SECONDS,
+            WaitTimeSeconds=1,
+        )
+    messages: list[dict[str, Any]] = answer.get("Messages", [])
+    return messages
+
+
+def _unhide(sqs: Any, settings: Settings, messages: list[dict[str, Any]]) -> None:
+    for first in range(0, len(messages), _AT_ONCE):
+        entries = [
+            {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 0}
+            for number, message in enumerate(messages[first : first + _AT_ONCE])
+        ]
         with mapped_errors("the dead-letter queue"):
-            answer = sqs.receive_message(
-                QueueUrl=settings.failure_queue_url,
-                MaxNumberOfMessages=min(_AT_ONCE, limit - len(done)) if limit else _AT_ONCE,
-                MessageAttributeNames=["All"],
-                VisibilityTimeout=30,
-                WaitTimeSeconds=1,
-            )
-        messages = answer.get("Messages", [])
-        if not messages:
-            break
-        for message in messages:
-            if not dry_run:
-                _put_back(sqs, settings, message)
-            done.append(_described(message))
-    return done
+            sqs.change_message_visibility_batch(QueueUrl=settings.failure_queue_url, Entries=entries)
 
 
 def _put_back(sqs: Any, settings: Settings, message: dict[str, Any]) -> None:

@@ -44,7 +44,9 @@ def consumer(settings: Settings) -> Any:
     try:
         from confluent_kafka import Consumer, KafkaException
     except ImportError:
-        raise SettingsError("Kafka's client is not installed.", hint="pip install 'schoolhouse[kafka,lake]'.") from None
+        raise SettingsError(
+            "Kafka's client is not installed.", hint="In the repository: pip install '.[kafka,lake]'."
+        ) from None
     if not settings.kafka_bootstrap_servers:
         raise SettingsError("KAFKA_BOOTSTRAP_SERVERS is empty.", hint="For example kafka-1:9092,kafka-2:9092.")
     try:

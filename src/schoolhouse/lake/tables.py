@@ -325,7 +325,7 @@ def _mapped_errors(table: Table) -> Iterator[None]:
     try:
         from deltalake.exceptions import CommitFailedError, DeltaError, DeltaProtocolError, TableNotFoundError
     except ImportError:
-        raise SettingsError("Delta Lake is not installed.", hint="pip install 'schoolhouse[lake]'.") from None
+        raise SettingsError("Delta Lake is not installed.", hint="In the repository: pip install '.[lake]'.") from None
     name = f"{table.zone}/{table.name}"
     try:
         yield

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Zone = Literal["raw", "processed", "aggregated", "quarantine", "operations"]
 ZONES: Final[tuple[Zone, ...]] = ("raw", "processed", "aggregated", "quarantine", "operations")
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")  # delta-rs gives its errors some
+_REFUSAL: Final = re.compile(r"<Code>(\w+)</Code>\s*<Message>([^<]{0,300})")  # a bucket's answer that says no
 # What object_store says in every library, where a bucket does not answer.
 _NO_ANSWER: Final = ("Generic S3 error", "Generic GCS error", "error sending request")
 
@@ -194,7 +195,13 @@ def mapped_reads(subject: str) -> Iterator[None]:
 def storage_error(text: str, error: Exception) -> LakeError:
     """The error of a storage library as ours, on one line: worth another try where the storage did not answer."""
     told = " ".join(_COLOURS.sub("", str(error)).split())
-    told = told.split(" Debug source")[0].split(" (set POLARS_VERBOSE")[0][:300].rstrip(".")
+    told = told.split(" Debug source")[0].split(" (set POLARS_VERBOSE")[0]
+    if refusal := _REFUSAL.search(told):
+        return LakeUnavailable(
+            f"{text}: {refusal[1]}: {refusal[2].rstrip('.')}.",
+            hint="Check the bucket, the region, the credentials and their rights.",
+        )
+    told = told[:300].rstrip(".")
     if any(sign in told for sign in _NO_ANSWER):
         return LakeUnavailable(f"{text}: {told}.", hint="Is the storage up, and are the credentials right?")
     return LakeError(f"{text}: {told}.")

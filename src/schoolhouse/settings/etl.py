@@ -1,4 +1,4 @@
-"""S3, SQS and the ETL: AWS's own names work as everywhere (AWS_ACCESS_KEY_ID, AWS_PROFILE, roles…)."""
+"""S3, SQS and the ETL: credentials as for any AWS program (AWS_ACCESS_KEY_ID, a profile, a role), not from .env."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from schoolhouse.settings.kinds import Count, Group
 
 
 class Etl(Group):
-    """S3, SQS and the ETL: AWS's own names work as everywhere (AWS_ACCESS_KEY_ID, AWS_PROFILE, roles…)."""
+    """S3, SQS and the ETL: credentials as for any AWS program (AWS_ACCESS_KEY_ID, a profile, a role), not from .env."""
 
     aws_region: str = Field("us-east-1", validation_alias="AWS_REGION", description="Region of the bucket and queues.")
     aws_endpoint_url: str = Field(

@@ -112,7 +112,9 @@ def _producer(settings: Settings) -> tuple[Any, list[str]]:
     try:
         from confluent_kafka import Producer
     except ImportError:
-        raise SettingsError("Kafka's client is not installed.", hint="pip install 'schoolhouse[kafka,lake]'.") from None
+        raise SettingsError(
+            "Kafka's client is not installed.", hint="In the repository: pip install '.[kafka,lake]'."
+        ) from None
     failures: list[str] = []
     producer = Producer(
         _client_settings(settings)

@@ -224,7 +224,8 @@ def open_target(target: str, *, s3_key: str = "", s3_secret: str = "") -> Abstra
         import smart_open
     except ImportError:
         raise UsageError(
-            f"Writing to {target.split('://', 1)[0]}:// needs smart_open.", hint="Install schoolhouse[s3]."
+            f"Writing to {target.split('://', 1)[0]}:// needs smart_open.",
+            hint="In the repository: pip install '.[s3]'.",
         ) from None
     options: dict[str, Any] = {}
     if s3_key:
