@@ -49,12 +49,9 @@ REJECT_CODES: Final = (
 _GLOB_CHARACTERS: Final = re.compile(r"[*?{}\[\]|\\]")
 _WHY: Final = "load"
 # Loads of this size keep the embedded engine from merging meanwhile: to merge what comes in took as long as to bring it
-# in. Smaller ones leave few parts. After so many bytes parts are merged while nothing comes in: a month could reach the
-# 1,000 parts at which inserts are slowed down, and merging beside an insert takes the memory of both.
+# in. Smaller ones leave few parts; of larger ones a month could reach the 1,000 parts at which inserts are slowed down.
 _LEAST_HELD_BYTES: Final = 256 << 20
 _MOST_HELD_BYTES: Final = 32 << 30
-_MERGED_SECONDS: Final = 3  # so long without a merge means that there is nothing to merge
-_MERGING_SECONDS: Final = 1800  # as long as is waited for that, where others bring in more meanwhile
 _GATHERED_BYTES: Final = 32 << 20  # of pieces that share an insert
 _IDS_A_SLICE: Final = 250_000  # up to 250 MB, where all ids are of version 4 and so lie in every fourth slice
 
@@ -114,8 +111,7 @@ class Load:
         read_bytes: int = 0,
     ) -> None:
         self._warehouse = warehouse
-        self._is_large = warehouse.is_embedded and read_bytes >= _LEAST_HELD_BYTES
-        self._held_bytes = 0  # read since parts were merged
+        self._holds_merges = warehouse.is_embedded and _LEAST_HELD_BYTES <= read_bytes <= _MOST_HELD_BYTES
         self._limits = {"max_execution_time": timeout_seconds} if timeout_seconds else {}
         self._objects: list[tuple[str, str, int]] = []
         self._started_at = datetime.now(UTC)
@@ -131,12 +127,15 @@ class Load:
 
     def __enter__(self) -> Self:
         self._record()
+        if self._holds_merges:
+            self._warehouse.run(statement("stop_merges"), why=_WHY)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._start_merges()
+        if self._holds_merges:
+            self._warehouse.run(statement("start_merges"), why=_WHY)
         if error is None:
             self._settle()
             self._record(finished=True)
@@ -150,7 +149,6 @@ class Load:
     def add_file(self, path: Path, *, source_file: str, first_line: int = 1) -> None:
         """Load a file of lines (plain, .gz or .zst) that the embedded engine reads by itself."""
         require_pseudonymous_source(self._warehouse)
-        self._hold_merges(path.stat().st_size)
         self._warehouse.run(
             mapped_insert(statement("read_file_lines")),
             {**self._origin(source_file), "path": str(path.resolve()), "first_line": first_line},
@@ -161,28 +159,6 @@ class Load:
     def add_lines(self, block: bytes, *, source_file: str, first_line: int) -> int:
         """Load lines from memory, separated by newlines; returns how many."""
         return self.add_pieces([Piece(block, source_file, first_line)])
-
-    def _hold_merges(self, size_bytes: int) -> None:
-        """Put merges off while the engine reads so many bytes, unless the load is small, or they are too many."""
-        if self._held_bytes and self._held_bytes + size_bytes > _MOST_HELD_BYTES:
-            self._start_merges()
-            self._wait_for_merges()
-        if self._is_large and size_bytes <= _MOST_HELD_BYTES:
-            if not self._held_bytes:
-                self._warehouse.run(statement("stop_merges"), why=_WHY)
-            self._held_bytes += size_bytes
-
-    def _start_merges(self) -> None:
-        if self._held_bytes:
-            self._warehouse.run(statement("start_merges"), why=_WHY)
-            self._held_bytes = 0
-
-    def _wait_for_merges(self) -> None:
-        seconds, until = 0, time.monotonic() + _MERGING_SECONDS
-        while seconds < _MERGED_SECONDS and time.monotonic() < until:
-            time.sleep(1)
-            merges = self._warehouse.ask(statement("count_merges"), why=_WHY).value()
-            seconds = 0 if merges else seconds + 1
 
     def covers(self, objects: Iterable[tuple[str, str]]) -> None:
         """Say which objects, by source and ETag, this load brings; if it ends well they stand in `loaded_objects`."""

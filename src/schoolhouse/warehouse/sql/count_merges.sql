@@ -1,2 +1,0 @@
--- How many merges run now
-SELECT count() AS merges FROM system.merges
