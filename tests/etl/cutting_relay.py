@@ -11,12 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+FIRST_CUTS = 3
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 @dataclass
 class CuttingRelay:
-    """Of every three connections two are cut after so many bytes, counted both ways, until `cuts_left` is used up."""
+    """Of every three connections two are cut after so many bytes, counted both ways, until `cuts_left` is used up.
+
+    The first ones are all cut: one that is not is kept by its client, which may need no other.
+    """
 
     target_port: int
     cuts_left: int
@@ -30,7 +34,7 @@ class CuttingRelay:
     def budget(self) -> float:
         """Bytes that the next connection may carry."""
         with self._lock:
-            if self.cuts_left <= 0 or self.generator.random() < 1 / 3:
+            if self.cuts_left <= 0 or (self.cuts >= FIRST_CUTS and self.generator.random() < 1 / 3):
                 return float("inf")
             return self.generator.randint(self.least_bytes, self.most_bytes)
 
