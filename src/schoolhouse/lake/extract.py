@@ -143,7 +143,6 @@ class _Reader:
         self._position = {span.partition: span.start for span in spans}  # the next offsets
         self._stop = {span.partition: span.stop for span in spans}
         self._waiting = list(self._position)  # partitions that nobody has begun to read
-        self._taken: set[int] = set()  # those that are being read
 
     def read(self) -> Extracted:
         """All of the spans."""
@@ -202,14 +201,13 @@ class _Reader:
         """Begin to read partitions that wait, until enough messages are on their way."""
         from confluent_kafka import TopicPartition
 
-        coming = sum(self._stop[partition] - self._position[partition] for partition in self._taken)
+        missing = {partition: self._stop[partition] - self._position[partition] for partition in self._unfinished}
+        coming = sum(count for partition, count in missing.items() if partition not in self._waiting)
         taken = []
         while self._waiting and coming < MESSAGES_AT_ONCE:
-            partition = self._waiting.pop(0)
-            coming += self._stop[partition] - self._position[partition]
-            taken.append(partition)
+            taken.append(self._waiting.pop(0))
+            coming += missing[taken[-1]]
         if taken:
-            self._taken.update(taken)
             places = [TopicPartition(self.topic.name, partition, self._position[partition]) for partition in taken]
             opened.incremental_assign(places)
 
@@ -218,7 +216,6 @@ class _Reader:
         from confluent_kafka import TopicPartition
 
         if done:
-            self._taken -= done
             opened.incremental_unassign([TopicPartition(self.topic.name, partition) for partition in done])
             self._take(opened)
 

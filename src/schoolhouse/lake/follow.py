@@ -58,7 +58,9 @@ class Follower:
         An hour that is over but in its grace is still open, and the hour after it is loaded as well.
         """
         try:
-            window = self._open.setdefault(name, self._first(name))
+            if name not in self._open:
+                self._open[name] = self._first(name)
+            window = self._open[name]
             while window.start <= now() and not self._stopping.is_set():
                 outcome = windows.run(self.lake, name, window)
                 if outcome.did != windows.ALREADY:
