@@ -225,6 +225,19 @@ def test_a_report_says_what_its_days_have_added_to_each_table(loaded: Lake) -> N
     assert (both.days, both.rows, both.bytes_per_day) == (2, 80, both.size_bytes // 2)
 
 
+def test_a_table_that_goes_by_months_is_told_by_the_days_of_its_windows(loaded: Lake) -> None:
+    recent = window_of(now()).before.before
+    window.run(loaded, "user_attempts", Window(START + 36 * HOUR))
+    held = {(one.zone, one.table): one for one in summary.summary(loaded)}["operations", "windows"]
+    assert held.partitions == 2
+    assert held.oldest == START.date()
+    assert held.newest is not None
+    assert recent.start.date() <= held.newest <= now().date()
+    grown = {(one.zone, one.table): one for one in usage(loaded, 10_000).growth}["operations", "windows"]
+    assert grown.days == 3  # the 4th and 5th of March, and today
+    assert grown.bytes_per_day == grown.size_bytes // 3
+
+
 def test_the_webhook_hears_of_windows_that_fail_or_are_held_back(
     broker: Broker, lake: Lake, rows_of: Rows, webhook: tuple[str, list[dict[str, Any]]]
 ) -> None:

@@ -107,6 +107,34 @@ def file_day(files: pl.DataFrame) -> pl.Expr:
     return first.dt.month_end()
 
 
+def by_partition(files: pl.DataFrame) -> pl.DataFrame:
+    """What files hold by partition: its `first` and `last` day with rows, `size_bytes`, `files`, `rows`.
+
+    Of a month, the log knows the windows that put rows there, and where it does not, the month up to today.
+    """
+    last = file_day(files)
+    first = last
+    if "partition.day" not in files.columns:
+        month = last.dt.month_start(), last
+        first, last = month[0], pl.max_horizontal(month[0], pl.min_horizontal(last, pl.lit(now().date())))
+        if "min.window_start" in files.columns:
+            first = pl.col("min.window_start").dt.date().clip(*month).fill_null(first)
+            last = pl.col("max.window_start").dt.date().clip(*month).fill_null(last)
+    return (
+        files.with_columns(of=file_day(files), first=first, last=last)
+        .group_by("of")
+        .agg(
+            pl.col("first").min(),
+            pl.col("last").max(),
+            pl.col("size_bytes").sum(),
+            pl.len().alias("files"),
+            pl.col("num_records").sum().alias("rows"),
+        )
+        .sort("of")
+        .drop("of")
+    )
+
+
 def _before(day: date, partition_columns: list[str]) -> str:
     """Rows of earlier days, by whole partitions."""
     parts = [f"year < {day.year}", f"(year = {day.year} and month < {day.month})"]

@@ -14,7 +14,7 @@ from schoolhouse.lake import window as windows
 from schoolhouse.lake.clock import now, window_of
 from schoolhouse.lake.clock import windows as hours
 from schoolhouse.lake.ledger import Ledger
-from schoolhouse.lake.retention import file_day, keep_days
+from schoolhouse.lake.retention import by_partition, keep_days
 from schoolhouse.lake.topics import topic_of
 
 if TYPE_CHECKING:
@@ -68,17 +68,17 @@ def _held(table: Table) -> Held:
     days = keep_days(table.lake.settings, table.zone)
     if files is None or not files.height:
         return Held(table.zone, table.name, 0, 0, 0, 0, 0, None, None, days)
-    by_day = files.with_columns(of=file_day(files)).group_by("of").agg(pl.col("size_bytes").sum())
+    held = by_partition(files)
     return Held(
         table.zone,
         table.name,
-        rows=int(files["num_records"].sum()),
-        files=files.height,
-        size_bytes=int(files["size_bytes"].sum()),
-        partitions=by_day.height,
-        largest_partition_bytes=int(by_day.select(pl.col("size_bytes").max()).item()),
-        oldest=by_day.select(pl.col("of").min()).item(),
-        newest=by_day.select(pl.col("of").max()).item(),
+        rows=int(held["rows"].sum()),
+        files=int(held["files"].sum()),
+        size_bytes=int(held["size_bytes"].sum()),
+        partitions=held.height,
+        largest_partition_bytes=int(held.select(pl.col("size_bytes").max()).item()),
+        oldest=held.select(pl.col("first").min()).item(),
+        newest=held.select(pl.col("last").max()).item(),
         keep_days=days,
     )
 

@@ -14,7 +14,7 @@ import polars as pl
 from schoolhouse.lake import upkeep
 from schoolhouse.lake.clock import now
 from schoolhouse.lake.ledger import Ledger
-from schoolhouse.lake.retention import file_day
+from schoolhouse.lake.retention import by_partition
 
 if TYPE_CHECKING:
     from schoolhouse.lake.zones import Lake
@@ -66,12 +66,12 @@ class Growth:
 
     zone: str
     table: str
-    days: int  # that have rows
+    days: int  # that have rows; in a month, from the first to the last
     rows: int
     files: int
     size_bytes: int
     bytes_per_day: int
-    largest_day_bytes: int
+    largest_day_bytes: int  # of a month, its mean day
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Usage:
     datasets: list[DatasetUse]
     days: list[Day]
     tasks: dict[str, dict[str, float]]  # dataset to task to mean seconds
-    storage: list[dict[str, Any]]  # zone, table, day, size_bytes, files
+    storage: list[dict[str, Any]]  # zone, table, of, days, size_bytes, files, rows
     growth: list[Growth]  # the same by table
     windows: list[dict[str, Any]]  # the newest first
 
@@ -185,30 +185,34 @@ def _growth(stored: list[dict[str, Any]]) -> list[Growth]:
         Growth(
             zone,
             table,
-            days=len(rows),
+            days=(days := sum(row["days"] for row in rows)),
             rows=sum(row["rows"] for row in rows),
             files=sum(row["files"] for row in rows),
             size_bytes=(size := sum(row["size_bytes"] for row in rows)),
-            bytes_per_day=size // len(rows),
-            largest_day_bytes=max(row["size_bytes"] for row in rows),
+            bytes_per_day=size // days,
+            largest_day_bytes=max(row["size_bytes"] // row["days"] for row in rows),
         )
         for (zone, table), rows in by_table.items()
     ]
 
 
 def storage(lake: Lake, since: date) -> list[dict[str, Any]]:
-    """Bytes and files by table and day (of the data), from a day on: growth and partition sizes."""
+    """Bytes and files by table and partition, from a day on: growth and partition sizes.
+
+    `of` is the last day of the data in it, `days` how many it spans: 1, but in tables that go by months.
+    """
     found: list[dict[str, Any]] = []
     for table in upkeep.tables(lake):
         files = table.files()
         if files is None or not files.height:
             continue
-        by_day = (
-            files.with_columns(of=file_day(files))
-            .filter(pl.col("of") >= since)
-            .group_by("of")
-            .agg(pl.col("size_bytes").sum(), pl.len().alias("files"), pl.col("num_records").sum().alias("rows"))
-            .sort("of")
+        lately = by_partition(files).filter(pl.col("last") >= since)
+        of_table = lately.select(
+            "size_bytes",
+            "files",
+            "rows",
+            of=pl.col("last"),
+            days=(pl.col("last") - pl.col("first")).dt.total_days() + 1,
         )
-        found += [{"zone": table.zone, "table": table.name, **row} for row in by_day.iter_rows(named=True)]
+        found += [{"zone": table.zone, "table": table.name, **row} for row in of_table.iter_rows(named=True)]
     return found
