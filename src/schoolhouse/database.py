@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, MetaData, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from schoolhouse.errors import DatabaseError, SettingsError
+from schoolhouse.errors import DatabaseError, SettingsError, install_hint
 from schoolhouse.settings import Settings
 
 metadata = MetaData(
@@ -42,7 +42,7 @@ def open_database(settings: Settings) -> Engine:
     except (NoSuchModuleError, ModuleNotFoundError):
         raise SettingsError(
             f"DATABASE_URL starts with {url.drivername!r}, and its driver is not installed.",
-            hint="SQLite and Postgres are supported; for Postgres, in the repository: pip install '.[postgres]'.",
+            hint=f"SQLite and Postgres are supported. {install_hint('postgres')}",
         ) from None
     if url.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)

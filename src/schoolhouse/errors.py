@@ -50,6 +50,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 
+def install_hint(extras: str) -> str:
+    """How to install what optional parts (`s3`, `kafka,lake`) need, for a `hint`."""
+    return f"In the repository: pip install '.[{extras}]'."
+
+
 class SchoolhouseError(Exception):
     """The root. `message` says what happened, `hint` what to do about it (may be empty)."""
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from schoolhouse.cli import console
-from schoolhouse.errors import UsageError
+from schoolhouse.errors import UsageError, install_hint
 
 
 def serve(
@@ -25,9 +25,7 @@ def serve(
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("schoolhouse"):
             raise
-        raise UsageError(
-            f"The pages need {error.name}, which is not installed.", hint="In the repository: pip install '.[web]'."
-        ) from None
+        raise UsageError(f"The pages need {error.name}, which is not installed.", hint=install_hint("web")) from None
     serving.serve(settings, announce=_announce)
 
 

@@ -20,7 +20,7 @@ from typing import Any, Final, Protocol
 
 from schoolhouse.collect.group_commit import GroupCommit
 from schoolhouse.collect.spool import Batch
-from schoolhouse.errors import SettingsError, UploadFailed, WarehouseError
+from schoolhouse.errors import SettingsError, UploadFailed, WarehouseError, install_hint
 from schoolhouse.settings import Settings
 from schoolhouse.warehouse.connection import Warehouse, open_warehouse
 from schoolhouse.warehouse.loads import Piece, start_load
@@ -183,7 +183,7 @@ def _aws_client(service: str, settings: Settings) -> Any:
         import boto3
         from botocore.config import Config
     except ImportError:
-        raise SettingsError("boto3 is not installed.", hint="In the repository: pip install '.[s3]'.") from None
+        raise SettingsError("boto3 is not installed.", hint=install_hint("s3")) from None
     return boto3.client(
         service,
         region_name=settings.aws_region,

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from schoolhouse.errors import ObjectMissing, SettingsError, StorageError, StorageUnavailable
+from schoolhouse.errors import ObjectMissing, SettingsError, StorageError, StorageUnavailable, install_hint
 
 if TYPE_CHECKING:
     from schoolhouse.etl.payloads import ObjectRef
@@ -39,7 +39,7 @@ def _client(service: str, settings: Settings) -> Any:
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError
     except ImportError:
-        raise SettingsError("boto3 is not installed.", hint="In the repository: pip install '.[s3]'.") from None
+        raise SettingsError("boto3 is not installed.", hint=install_hint("s3")) from None
     config = Config(
         connect_timeout=settings.s3_connect_timeout_seconds,
         read_timeout=settings.s3_read_timeout_seconds,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from schoolhouse.errors import LakeError, LakeUnavailable, SettingsError
+from schoolhouse.errors import LakeError, LakeUnavailable, SettingsError, install_hint
 
 if TYPE_CHECKING:
     from schoolhouse.settings import Settings
@@ -44,9 +44,7 @@ def consumer(settings: Settings) -> Any:
     try:
         from confluent_kafka import Consumer, KafkaException
     except ImportError:
-        raise SettingsError(
-            "Kafka's client is not installed.", hint="In the repository: pip install '.[kafka,lake]'."
-        ) from None
+        raise SettingsError("Kafka's client is not installed.", hint=install_hint("kafka,lake")) from None
     if not settings.kafka_bootstrap_servers:
         raise SettingsError("KAFKA_BOOTSTRAP_SERVERS is empty.", hint="For example kafka-1:9092,kafka-2:9092.")
     try:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from schoolhouse import __version__
-from schoolhouse.errors import SettingsError, WindowBusy
+from schoolhouse.errors import SettingsError, WindowBusy, install_hint
 from schoolhouse.lake.zones import storage_error
 
 if TYPE_CHECKING:
@@ -325,7 +325,7 @@ def _mapped_errors(table: Table) -> Iterator[None]:
     try:
         from deltalake.exceptions import CommitFailedError, DeltaError, DeltaProtocolError, TableNotFoundError
     except ImportError:
-        raise SettingsError("Delta Lake is not installed.", hint="In the repository: pip install '.[lake]'.") from None
+        raise SettingsError("Delta Lake is not installed.", hint=install_hint("lake")) from None
     name = f"{table.zone}/{table.name}"
     try:
         yield

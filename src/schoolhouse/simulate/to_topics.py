@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from schoolhouse.errors import DeliveryError, SettingsError
+from schoolhouse.errors import DeliveryError, SettingsError, install_hint
 from schoolhouse.simulate.campus import Ints
 from schoolhouse.simulate.practising import HOUR_MS, Practised, TopicPlan, practised
 from schoolhouse.simulate.topic_messages import AGAIN, CUT, GOOD, Messages, messages_of, session_rows
@@ -112,9 +112,7 @@ def _producer(settings: Settings) -> tuple[Any, list[str]]:
     try:
         from confluent_kafka import Producer
     except ImportError:
-        raise SettingsError(
-            "Kafka's client is not installed.", hint="In the repository: pip install '.[kafka,lake]'."
-        ) from None
+        raise SettingsError("Kafka's client is not installed.", hint=install_hint("kafka,lake")) from None
     failures: list[str] = []
     producer = Producer(
         _client_settings(settings)

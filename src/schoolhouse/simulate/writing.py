@@ -20,7 +20,7 @@ from typing import IO, Any, Final, Literal, Protocol, TypeVar, get_args
 
 import pyarrow as pa
 
-from schoolhouse.errors import DeliveryError, InputError, UsageError
+from schoolhouse.errors import DeliveryError, InputError, UsageError, install_hint
 from schoolhouse.simulate.campus import Chunk, MadeOnDemand, Plan, chunks_of
 from schoolhouse.simulate.chunks import Layout, Lines, make_chunk, tally_chunk
 from schoolhouse.simulate.native import native_block
@@ -225,7 +225,7 @@ def open_target(target: str, *, s3_key: str = "", s3_secret: str = "") -> Abstra
     except ImportError:
         raise UsageError(
             f"Writing to {target.split('://', 1)[0]}:// needs smart_open.",
-            hint="In the repository: pip install '.[s3]'.",
+            hint=install_hint("s3"),
         ) from None
     options: dict[str, Any] = {}
     if s3_key:
