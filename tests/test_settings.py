@@ -66,7 +66,9 @@ def test_the_environment_wins_over_the_file_and_arguments_over_both(
         ("LOG_LEVEL", "loud", "LOG_LEVEL"),
         ("LOG_FORMAT", "xml", "LOG_FORMAT"),
         ("SCHOOLHOUSE_MAX_LINE_BYTES", "-1", "SCHOOLHOUSE_MAX_LINE_BYTES"),
+        ("SCHOOLHOUSE_MAX_LINE_BYTES", "5000000000", "SCHOOLHOUSE_MAX_LINE_BYTES"),
         ("RAW_EVENTS_RETENTION_MONTHS", "-1", "RAW_EVENTS_RETENTION_MONTHS"),
+        ("REJECTS_RETENTION_MONTHS", "1200", "less than or equal to 600"),
     ],
 )
 def test_wrong_values_are_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Engine
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from schoolhouse.accounts.audit import AuditLog
 
@@ -33,3 +35,22 @@ def test_old_entries_can_be_forgotten(engine: Engine) -> None:
     assert audit.forget_before(entry.at) == 0
     assert audit.forget_before(entry.at + 1) == 1
     assert audit.entries() == []
+
+
+def _rename(engine: Engine, name: str, new_name: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(f"ALTER TABLE {name} RENAME TO {new_name}"))
+
+
+@pytest.mark.parametrize(("looks", "kept"), [(2, 2), (10_005, 10_000)])
+def test_looks_that_could_not_be_written_wait_for_the_next_time(engine: Engine, looks: int, kept: int) -> None:
+    audit = AuditLog(engine)
+    audit.close()  # no thread of its own writes
+    for number in range(looks):
+        audit.saw("ann", f"section {number}")
+    _rename(engine, "audit_entries", "away")
+    with pytest.raises(SQLAlchemyError):
+        audit.flush()
+    _rename(engine, "away", "audit_entries")
+    entries = audit.entries(limit=20_000)
+    assert [entry.subject for entry in entries] == [f"section {looks - 1 - number}" for number in range(kept)]

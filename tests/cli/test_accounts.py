@@ -68,6 +68,16 @@ def test_bad_names_passwords_and_sections_are_bad_usage(
         assert "Traceback" not in said
 
 
+@pytest.mark.parametrize("typed", ["", "\n"])
+def test_an_empty_line_is_no_password(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    code, said = run(capsys, monkeypatch, "user", "add", "x", "--role", "admin", "--password-stdin", typed=typed)
+    assert code == 2
+    assert "standard input is empty" in said
+    assert run(capsys, monkeypatch, "user", "list", "--json")[1] == []
+
+
 def test_a_token_is_shown_once(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     run(capsys, monkeypatch, "user", "add", "root", "--role", "admin", "--no-password")
     _, made = run(capsys, monkeypatch, "token", "create", "root", "--name", "nightly", "--days", "30", "--json")

@@ -159,6 +159,13 @@ def test_a_handle_speaks_utc_and_in_its_database(warehouse: Warehouse) -> None:
     assert warehouse.ask(question, why="look").rows == [(warehouse.database, "UTC", "1970-01-01 00:00:00")]
 
 
+@on_embedded
+def test_the_embedded_engine_merges_few_parts_at_once(warehouse: Warehouse) -> None:
+    parts = "SELECT value FROM system.merge_tree_settings WHERE name = 'max_parts_to_merge_at_once'"
+    merges = "SELECT value FROM system.server_settings WHERE name = 'background_merges_mutations_concurrency_ratio'"
+    assert [warehouse.ask(sql, why="test").value() for sql in (parts, merges)] == ["32", "1"]
+
+
 def test_two_handles_ask_at_once_and_one_stops_the_other(table: Warehouse) -> None:
     errors: list[Exception] = []
     mark = uuid.uuid4().hex

@@ -6,6 +6,8 @@ import json
 import uuid
 from datetime import UTC, datetime
 
+import pytest
+
 from schoolhouse.warehouse import migrations
 from schoolhouse.warehouse.connection import Warehouse
 from schoolhouse.warehouse.erasure import Learner, erase_learner, find_platforms
@@ -57,6 +59,23 @@ def test_a_learner_is_gone_from_every_table_and_others_stay(warehouse: Warehouse
     text = _everything(warehouse).replace(f"{kim}x", "")
     assert text.count(kim) == _everything_of_other(warehouse, kim)
     assert lee in text
+
+
+@pytest.mark.parametrize("who", ["Kim Possible", "https://id.example/kim?of=1", 'anné "K" \\ o', "x{1}:[2],3"])
+def test_a_rejected_line_is_found_however_the_id_is_written_in_it(warehouse: Warehouse, who: str) -> None:
+    migrations.up(warehouse)
+    near = [{"actor": {"account": {"name": name}}} for name in (f"{who}x", f"x{who}", who[:-1])]
+    lines = [
+        json.dumps({"actor": {"account": {"name": who}}}),
+        json.dumps({"actor": {"account": {"name": who}}}, ensure_ascii=False),
+        f'cut off: {{"name": {json.dumps(who)}, "home',
+        *map(json.dumps, near),
+    ]
+    with start_load(warehouse, route="file", source="rejects") as under_way:
+        under_way.add_lines("\n".join(lines).encode(), source_file="rejects", first_line=1)
+    report = {each.table: each for each in erase_learner(warehouse, Learner(HOST, who))}
+    assert (report["rejected_statements"].found, report["rejected_statements"].left) == (3, 0)
+    assert warehouse.ask("SELECT count() FROM rejected_statements FINAL", why="tests").value() == len(near)
 
 
 def _everything_of_other(warehouse: Warehouse, who: str) -> int:

@@ -18,10 +18,12 @@ import pytest
 from backports import zstd
 
 from schoolhouse.errors import QueryError, SchoolhouseError, WarehouseError
+from schoolhouse.warehouse import merges
 from schoolhouse.warehouse.connection import Warehouse, open_warehouse
+from schoolhouse.warehouse.health import run_checks
 from schoolhouse.warehouse.loads import can_read_itself, id_slices, start_load
 from tests.conftest import ROOT
-from tests.warehouse.loading import Line, as_bytes, load_block, load_file, rows, statement, value
+from tests.warehouse.loading import Line, as_bytes, load_block, load_file, load_lines, rows, statement, value
 
 TORUS = "http://oli.cmu.edu/extensions/"
 on_embedded = pytest.mark.parametrize("handle", ["embedded"], indirect=True)
@@ -169,21 +171,90 @@ def test_a_broken_file_is_an_error_and_running_it_again_counts_once(tables: Ware
     assert value(tables, "SELECT count() FROM raw_events FINAL") == 20_000
 
 
-@pytest.mark.parametrize(("read_bytes", "waits"), [(1 << 30, True), (1 << 20, False), (1 << 40, False)])
-def test_parts_are_merged_after_a_large_load_and_not_meanwhile(tables: Warehouse, read_bytes: int, waits: bool) -> None:
+def lines_file(directory: Path, name: str) -> Path:
+    """A file of one new statement."""
+    path = directory / name
+    path.write_bytes(as_bytes(statement(id=str(uuid.uuid4()))) + b"\n")
+    return path
+
+
+def parts_of(warehouse: Warehouse) -> int:
+    sql = "SELECT count() FROM system.parts WHERE active AND table = 'raw_events' AND database = currentDatabase()"
+    return int(value(warehouse, sql))
+
+
+@on_embedded
+@pytest.mark.parametrize(("read_bytes", "waits"), [(1 << 30, True), (1 << 20, False), (1 << 40, True)])
+def test_parts_are_merged_after_a_large_load_and_not_meanwhile(
+    tables: Warehouse, tmp_path: Path, read_bytes: int, waits: bool
+) -> None:
     with start_load(tables, route="file", source="large", read_bytes=read_bytes) as load:
         for number in range(2):
-            load.add_lines(as_bytes(statement(id=str(uuid.uuid4()))), source_file="large", first_line=1 + number)
-        if waits and tables.is_embedded:  # a server is not ours to hold
+            load.add_file(lines_file(tmp_path, f"{number}.jsonl"), source_file="large", first_line=1 + number)
+        if waits:
             with pytest.raises(SchoolhouseError):
                 tables.run("OPTIMIZE TABLE raw_events FINAL", why="tests")
         else:
             tables.run("OPTIMIZE TABLE raw_events FINAL", why="tests")
-    with pytest.raises(ValueError), start_load(tables, route="file", source="large", read_bytes=read_bytes):  # noqa: PT011
+    with pytest.raises(ValueError), start_load(tables, route="file", source="large", read_bytes=read_bytes) as load:  # noqa: PT012, PT011
+        load.add_file(lines_file(tmp_path, "third.jsonl"), source_file="large", first_line=3)
         raise ValueError
     tables.run("OPTIMIZE TABLE raw_events FINAL", why="tests")
-    sql = "SELECT count() FROM system.parts WHERE active AND table = 'raw_events' AND database = currentDatabase()"
-    assert value(tables, sql) == 1
+    assert parts_of(tables) == 1
+
+
+@on_embedded
+def test_a_load_that_goes_on_for_long_lets_parts_be_merged_in_between(
+    tables: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = lines_file(tmp_path, "0.jsonl")
+    monkeypatch.setattr(merges, "_PAUSE_BYTES", first.stat().st_size * 10 + 10)
+    monkeypatch.setattr(merges, "_QUIET_SECONDS", 1)
+    with start_load(tables, route="file", source="long", read_bytes=1 << 40) as load:
+        counts = []
+        for number in range(14):
+            load.add_file(lines_file(tmp_path, f"{number}.jsonl"), source_file="long", first_line=1 + number)
+            counts.append(parts_of(tables))
+    assert counts[9] == 10
+    assert counts[10] < 10  # what the first ten left was merged before the eleventh came
+    assert load.summary.new == 14
+
+
+@on_embedded
+def test_a_file_that_is_too_large_to_put_merges_off_is_merged_meanwhile(
+    tables: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merges, "_MOST_BYTES", 10)
+    with start_load(tables, route="file", source="large", read_bytes=1 << 40) as load:
+        load.add_file(lines_file(tmp_path, "large.jsonl"), source_file="large", first_line=1)
+        tables.run("OPTIMIZE TABLE raw_events FINAL", why="tests")
+    assert load.summary.new == 1
+
+
+def test_of_two_statements_that_came_at_one_moment_under_one_id_the_same_one_stands_always(tables: Warehouse) -> None:
+    one = statement(id=str(uuid.uuid4()))
+    other = one | {"timestamp": "2026-09-01T12:00:00Z"}
+    standing = []
+    for first, second in ((one, other), (other, one), (one, other)):
+        with start_load(tables, route="file", source="both") as load:
+            load.add_lines(as_bytes(first), source_file="a", first_line=1)
+            load.add_lines(as_bytes(second), source_file="b", first_line=1)
+        standing.append(rows(tables, "SELECT toString(timestamp) FROM raw_events FINAL"))
+        tables.run("OPTIMIZE TABLE statement_ids FINAL", why="tests")
+    assert len(standing[0]) == 1
+    assert standing == [standing[0]] * 3
+
+
+def test_a_failed_load_is_a_fault_until_its_source_is_loaded(tables: Warehouse) -> None:
+    def offenders() -> int:
+        return {check.name: check.offenders for check in run_checks(tables)}["unfinished_loads"]
+
+    with pytest.raises(ValueError), start_load(tables, route="file", source="a.jsonl"):  # noqa: PT011
+        raise ValueError
+    load_lines(tables, [statement()], source="b.jsonl")
+    assert offenders() == 1
+    load_lines(tables, [statement()], source="a.jsonl")
+    assert offenders() == 0
 
 
 def test_blocks_of_a_load_keep_their_places(shared_tables: Warehouse) -> None:

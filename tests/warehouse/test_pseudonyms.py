@@ -19,7 +19,7 @@ from schoolhouse.settings import load_settings
 from schoolhouse.warehouse import migrations
 from schoolhouse.warehouse.connection import Warehouse
 from schoolhouse.warehouse.loads import can_read_itself, start_load
-from schoolhouse.warehouse.pseudonyms import Pseudonyms, choose_pseudonyms, is_pseudonymous
+from schoolhouse.warehouse.pseudonyms import FILE_NAME, Pseudonyms, choose_pseudonyms, is_pseudonymous
 from tests.given import HOST, load, page_viewed
 
 KEY = "a key of thirty-two characters, or more"
@@ -107,6 +107,36 @@ def test_pseudonyms_are_chosen_before_the_first_statement(warehouse: Warehouse) 
     assert not is_pseudonymous(warehouse)
 
 
+@pytest.mark.parametrize("handle", ["embedded"], indirect=True)
+def test_pseudonyms_are_chosen_before_the_first_rejected_line(tables: Warehouse) -> None:
+    with start_load(tables, route="file", source="rejects") as under_way:
+        under_way.add_lines(b"kim is no JSON\n", source_file="rejects", first_line=1)
+    with pytest.raises(UsageError, match="there already"):
+        choose_pseudonyms(tables)
+    assert not is_pseudonymous(tables)
+
+
+@pytest.mark.parametrize("handle", ["server"], indirect=True)
+def test_a_second_machine_makes_no_second_key(tables: Warehouse, tmp_path: Path) -> None:
+    choose_pseudonyms(tables)
+    key = (tmp_path / FILE_NAME).read_text()
+    choose_pseudonyms(tables)
+    assert (tmp_path / FILE_NAME).read_text() == key
+    elsewhere = tmp_path / "elsewhere"
+    tables.settings = tables.settings.model_copy(update={"data_dir": elsewhere})
+    with pytest.raises(WarehouseNotReady, match="has no key"):
+        choose_pseudonyms(tables)
+    assert not (elsewhere / FILE_NAME).exists()
+
+
+@pytest.mark.parametrize("handle", ["server"], indirect=True)
+def test_a_setup_that_was_cut_off_is_finished_with_the_key_it_made(tables: Warehouse, tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_text(KEY)
+    choose_pseudonyms(tables)
+    assert is_pseudonymous(tables)
+    assert (tmp_path / FILE_NAME).read_text() == KEY
+
+
 def test_what_waits_in_the_spool_holds_pseudonyms(tmp_path: Path) -> None:
     settings = load_settings(data_dir=tmp_path, etl_mode="file", pseudonym_key=KEY, drain_seconds=0)
     pipeline = Pipeline(settings)
@@ -135,6 +165,56 @@ def test_agents_are_found_wherever_a_statement_has_them() -> None:
     assert text.count(b"@pseudonym.invalid") == 6
 
 
+@pytest.mark.parametrize(
+    "agent",
+    [
+        {"name": "Kim Deal"},
+        {"email": "kim@school.example", "objectType": "Agent"},
+        {"objectType": "Kim Deal", "mbox": "mailto:kim@school.example", "nick": {"name": "Kim"}},
+        {"account": {"homePage": {"name": "kim"}, "name": "kim"}, "member": "mailto:kim@school.example"},
+        {"objectType": "Group", "member": ["mailto:kim@school.example", {"name": "Kim"}, [{"name": "Kim"}]]},
+        ["kim"],
+    ],
+)
+def test_of_an_agent_nothing_stays_but_type_identifiers_and_members(agent: Any) -> None:
+    group = {"objectType": "Group", "member": [agent]}
+    lone = {**(agent if isinstance(agent, dict) else {}), "objectType": "Agent", "id": "kim"}
+    places = [
+        _with_actor(agent),
+        _with_actor(group, authority=agent),
+        _with_actor(KIM, context={"instructor": agent, "team": group}),
+        _with_actor(KIM, object={"objectType": "SubStatement", "actor": agent, "object": lone}),
+    ]
+    for statement in places:
+        text = PSEUDONYMS.text(json.dumps(statement).encode())
+        assert b"kim" not in text.lower()
+        assert PSEUDONYMS.text(text) == text
+
+
+def test_an_actor_that_is_a_name_alone_is_stored_without_it(pseudonymous: Warehouse) -> None:
+    load(pseudonymous, [_with_actor({"name": "Kim Deal"})])
+    stored = pseudonymous.ask("SELECT user_id, position(statement, 'Kim') FROM raw_events", why="tests").rows
+    assert stored == [("", 0)]
+
+
+def test_a_bad_byte_withholds_its_line_and_no_other(pseudonymous: Warehouse) -> None:
+    good = json.dumps(_with_actor(KIM)).encode()
+    with start_load(pseudonymous, route="file", source="bytes") as under_way:
+        lines = b'{"actor": {"mbox": "mailto:kim\xff@school.example"}}\n' + good + b"\n"
+        under_way.add_lines(lines, source_file="bytes", first_line=1)
+    assert (under_way.summary.new, under_way.summary.rejected) == (1, {"not_json": 1})
+    rejected = pseudonymous.ask("SELECT line FROM rejected_statements", why="tests").value()
+    assert "kim" not in str(rejected)
+
+
+@pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b" \v\f\xef\xbb\xbf\t"])
+def test_a_byte_order_mark_is_no_part_of_a_statement(before: bytes) -> None:
+    plain = json.dumps(_with_actor(KIM)).encode()
+    assert PSEUDONYMS.lines(before + plain) == PSEUDONYMS.lines(plain)
+    assert PSEUDONYMS.text(before + plain) == PSEUDONYMS.text(plain)
+    assert PSEUDONYMS.lines(before) == before
+
+
 def test_an_address_and_its_hash_are_one_person() -> None:
     by_address = PSEUDONYMS.text(b'{"mbox": "mailto:kim@school.example"}')
     digest = hashlib.sha1(b"mailto:kim@school.example").hexdigest()
@@ -150,7 +230,9 @@ _json = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["actor", "account", "name", "mbox", "object", "homePage", "x"]), inner, max_size=4
+            st.sampled_from(["actor", "account", "name", "mbox", "member", "object", "homePage", "objectType", "x"]),
+            inner,
+            max_size=4,
         )
     ),
     max_leaves=8,

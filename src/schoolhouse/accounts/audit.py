@@ -1,8 +1,8 @@
 """Who saw and ran what.
 
 What people do (sign in, run SQL, change something) is written at once. What they look at comes by the hundreds a minute
-and is written in groups by a thread, half a second late at most; `close` writes the rest. SQL is kept with e-mail
-addresses and credentials redacted.
+and is written in groups by a thread, half a second late at most; where the database fails, with the next group. `close`
+writes the rest. SQL is kept with e-mail addresses and credentials redacted.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from schoolhouse.observe import redact
 log = logging.getLogger(__name__)
 
 _GROUP_SECONDS: Final = 0.5
+_MOST_WAITING: Final = 10_000
 _DETAIL_LENGTH: Final = 10_000
 
 
@@ -72,11 +73,20 @@ class AuditLog:
                 self._writer.start()
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Write what waits. What cannot be written waits on, the newest of it where it grows too much."""
         with self._lock:
             rows, self._waiting = self._waiting, []
-        if rows:
+        if not rows:
+            return
+        try:
             self._write(rows)
+        except SQLAlchemyError:
+            with self._lock:
+                waiting = rows + self._waiting
+                self._waiting = waiting[-_MOST_WAITING:]
+            if lost := len(waiting[:-_MOST_WAITING]):
+                log.warning("the record lost %d views: too many wait", lost)
+            raise
 
     def entries(self, *, limit: int = 200, who: str = "", action: str = "", before: int = 0) -> list[Entry]:
         """The newest entries first; with `before`, those older than the entry of that number."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from schoolhouse.cli import console
+from schoolhouse.errors import UsageError
 
 if TYPE_CHECKING:
     from schoolhouse.accounts.people import Person
@@ -155,7 +156,9 @@ def _scope(text: str, kind: str) -> Scope:
 
 def _password(*, from_stdin: bool) -> str:
     if from_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
+        if not (password := sys.stdin.readline().rstrip("\r\n")):
+            raise UsageError("The first line of standard input is empty.", hint="It must hold the password.")
+        return password
     return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
 
 

@@ -245,11 +245,14 @@ def backup(folder: Annotated[Path, typer.Argument(help="A new directory for the 
     """Write every table into a directory, with checksums."""
     from schoolhouse.warehouse.backup import back_up
     from schoolhouse.warehouse.connection import open_warehouse
+    from schoolhouse.warehouse.pseudonyms import FILE_NAME
 
     with open_warehouse(console.settings(), role="reader", who="backup") as warehouse:
         manifest = back_up(warehouse, folder, on_file=lambda name, size: typer.echo(f"{name}  {console.size(size)}"))
     rows = sum(entry["rows"] for entries in manifest["tables"].values() for entry in entries)
     typer.echo(f"{rows:,} rows of {len(manifest['tables'])} tables are in {folder}.")
+    if manifest["pseudonymous"]:
+        typer.echo(f"The key of the pseudonyms is not: keep LEARNER_PSEUDONYM_KEY or {FILE_NAME} as well.")
 
 
 @app.command()

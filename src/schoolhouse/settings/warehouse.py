@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 
 from schoolhouse.settings.kinds import Count
 from schoolhouse.settings.process import Process
+
+MOST_MONTHS: Final = 600
 
 
 class Warehouse(Process):
@@ -92,21 +94,25 @@ class Warehouse(Process):
     max_line_bytes: int = Field(
         1_048_576,
         ge=1024,
+        le=2**31 - 1,
         validation_alias="SCHOOLHOUSE_MAX_LINE_BYTES",
         description="Bytes of the longest statement taken; longer lines are rejected as line_too_long.",
     )
     raw_events_retention_months: Count = Field(
         0,
+        le=MOST_MONTHS,
         validation_alias="RAW_EVENTS_RETENTION_MONTHS",
         description="Months that events are kept, by their own timestamp; 0: for ever.",
     )
     rejects_retention_months: Count = Field(
         0,
+        le=MOST_MONTHS,
         validation_alias="REJECTS_RETENTION_MONTHS",
         description="Months that rejected lines are kept, by arrival; 0: for ever.",
     )
     logs_retention_months: Count = Field(
         0,
+        le=MOST_MONTHS,
         validation_alias="LOGS_RETENTION_MONTHS",
         description="Months that the record of loads is kept; 0: for ever.",
     )

@@ -1,9 +1,9 @@
 """Backs the warehouse up into a directory, and restores it into an empty one.
 
 A backup is a file a partition, in ClickHouse's Native format under zstd, with `manifest.json` beside them: tables,
-rows, SHA-256 of each file, and the migrations that made the tables. It needs no rights on the server's disks and moves
-between the embedded engine and a server. Memory stays flat; time grows with the size. A cluster of many terabytes is
-better served by ClickHouse's own BACKUP command.
+rows, SHA-256 of each file, the migrations that made the tables, and whether actors are pseudonyms. The key of these is
+not in it. It needs no rights on the server's disks and moves between the embedded engine and a server. Memory stays
+flat; time grows with the size. A cluster of many terabytes is better served by ClickHouse's own BACKUP command.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from schoolhouse import __version__
 from schoolhouse.errors import InputError, MigrationError, UsageError
 from schoolhouse.warehouse import migrations
 from schoolhouse.warehouse.connection import Warehouse
+from schoolhouse.warehouse.pseudonyms import is_pseudonymous, mark_pseudonymous
 from schoolhouse.warehouse.statements import statement
 
 MANIFEST: Final = "manifest.json"
@@ -31,7 +32,7 @@ OnFile = Callable[[str, int], None]
 
 
 def back_up(warehouse: Warehouse, folder: Path, *, on_file: OnFile | None = None) -> dict[str, Any]:
-    """Write every table into `folder`, which must be empty or missing; returns the manifest.
+    """Write every table of the migrations into `folder`, which must be empty or missing; returns the manifest.
 
     Loads may go on meanwhile; each partition is read at one moment.
     """
@@ -39,7 +40,8 @@ def back_up(warehouse: Warehouse, folder: Path, *, on_file: OnFile | None = None
         raise UsageError(f"The directory {folder} is not empty.", hint="Name a new directory for each backup.")
     folder.mkdir(parents=True, exist_ok=True)
     tables: dict[str, list[dict[str, Any]]] = {}
-    for table, _ in warehouse.ask(statement("list_stored_tables"), why=_WHY).rows:
+    # a rebuild that was cut off leaves tables behind, which no other warehouse has
+    for table in sorted(_tables(warehouse) & migrations.stored_tables(warehouse.settings.clickhouse_cluster)):
         tables[table] = []
         columns = ", ".join(f"`{name}`" for name in _columns(warehouse, table))
         for partition, _, rows in warehouse.ask(statement("list_partitions"), {"table": table}, why=_WHY).rows:
@@ -54,6 +56,7 @@ def back_up(warehouse: Warehouse, folder: Path, *, on_file: OnFile | None = None
         "schoolhouse": __version__,
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "migrations": [state.name for state in migrations.status(warehouse) if state.state == "applied"],
+        "pseudonymous": is_pseudonymous(warehouse),
         "tables": tables,
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2))
@@ -64,8 +67,8 @@ def restore(warehouse: Warehouse, folder: Path, *, on_file: OnFile | None = None
     """Fill an empty warehouse from a backup; returns its manifest.
 
     Raises:
-        InputError: the backup is damaged; nothing has been restored.
-        UsageError: the warehouse already holds events.
+        InputError: the backup is damaged, or holds a table that this warehouse lacks; nothing has been restored.
+        UsageError: the warehouse already holds events, or takes pseudonyms only and the backup holds actors.
     """
     manifest = _read_manifest(folder)
     known = {migration.name for migration in migrations.available()}
@@ -79,6 +82,19 @@ def restore(warehouse: Warehouse, folder: Path, *, on_file: OnFile | None = None
         raise UsageError(
             f"Database {warehouse.database} already holds events.",
             hint="Restore into an empty warehouse (another database).",
+        )
+    unknown = sorted(manifest["tables"].keys() - _tables(warehouse))
+    if unknown:
+        raise InputError(
+            f"The backup holds the table {unknown[0]}, which this warehouse lacks.",
+            hint=f"A name in _rebuild is left over from a `reprocess` that was cut off: take it out of {MANIFEST}.",
+        )
+    if manifest.get("pseudonymous"):
+        mark_pseudonymous(warehouse)  # before the rows: a load after a restore that was cut off must not bring actors
+    elif is_pseudonymous(warehouse):
+        raise UsageError(
+            f"Database {warehouse.database} takes pseudonyms only, and the backup holds actors.",
+            hint="Restore into another database, set up without --pseudonymous.",
         )
     for table, entries in manifest["tables"].items():
         if table == "schema_migrations":
@@ -105,6 +121,10 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             if not path.is_file() or _digest(path) != entry["sha256"]:
                 raise InputError(f"The backup is damaged: {entry['file']} is missing or differs from its checksum.")
     return manifest
+
+
+def _tables(warehouse: Warehouse) -> set[str]:
+    return {row[0] for row in warehouse.ask(statement("list_stored_tables"), why=_WHY).rows}
 
 
 def _columns(warehouse: Warehouse, table: str) -> list[str]:

@@ -57,6 +57,7 @@ WRITER_SETTINGS: Final[dict[str, Any]] = {
 # readonly = 2 forbids writing and DDL, and still lets each question carry its tag and limits.
 READER_SETTINGS: Final[dict[str, Any]] = {"readonly": 2}
 
+_ENGINE_CONFIG: Final = Path(__file__).with_name("engine.xml")
 _UNKNOWN_DATABASE: Final = 81
 _BUSY_SIGNS: Final = ("EmbeddedServer", "Cannot lock file", "already connected", "already running")
 
@@ -318,6 +319,7 @@ def _open_embedded(settings: Settings, *, role: Role, who: str, must_exist: bool
             creates=role == "writer" and not must_exist,
             interface="chdb",
             path=str(path.resolve()),
+            chdb_options={"config-file": str(_ENGINE_CONFIG)},
             settings=_session_settings(settings),
         )
         if role == "reader":

@@ -21,6 +21,7 @@ from schoolhouse.warehouse.statements import statement
 _WHY: Final = "erase a learner"
 _IDS_AT_ONCE: Final = 5_000
 _WORD: Final = r"[^\\s\"\\\\,:{}\\[\\]]+"
+_TEXT: Final = r"\"((?:[^\"\\\\]|\\\\.)*)\""
 _SYNC: Final = {"mutations_sync": 2, "lightweight_deletes_sync": 2}
 
 
@@ -92,11 +93,12 @@ def _conditions(warehouse: Warehouse, learner: Learner, user_ids: Sequence[str])
             conditions.append((table, f"{platform} AND hex(SHA256(user_id)) IN ({hashed_ids})"))
         elif "username" in columns and learner.user_name:
             conditions.append((table, f"hex(SHA256(username)) = '{_hash(learner.user_name)}'"))
-    # A rejected line may be anything: if any word of it is the id, bare or as an e-mail address, the line goes.
-    words = rf"extractAll(line, '{_WORD}')"
-    hashed = (
-        f"arrayMap(word -> hex(SHA256(word)), arrayConcat({words}, arrayMap(word -> concat('mailto:', word), {words})))"
-    )
+    # A rejected line may be anything: if the id is a word of it, bare or as an e-mail address, or a text between
+    # quotation marks, as written or with JSON's escapes undone, the line goes.
+    words, texts = rf"extractAll(line, '{_WORD}')", rf"extractAll(line, '{_TEXT}')"
+    mails = f"arrayMap(word -> concat('mailto:', word), {words})"
+    plain = f"arrayMap(text -> JSONExtractString(concat('[\"', text, '\"]'), 1), {texts})"
+    hashed = f"arrayMap(each -> hex(SHA256(each)), arrayConcat({words}, {mails}, {texts}, {plain}))"
     conditions.append(("rejected_statements", f"hasAny({hashed}, [{hashed_ids}])"))
     return conditions
 

@@ -29,6 +29,7 @@ from uuid import UUID
 from schoolhouse.errors import SchoolhouseError, WarehouseError
 from schoolhouse.warehouse.connection import Warehouse
 from schoolhouse.warehouse.mapping import MAPPED_SETTINGS, SMALL_SOURCE_BYTES, door_insert, mapped_insert
+from schoolhouse.warehouse.merges import HeldMerges
 from schoolhouse.warehouse.pseudonyms import is_pseudonymous, pseudonyms_of, require_pseudonymous_source
 from schoolhouse.warehouse.statements import statement
 
@@ -45,13 +46,10 @@ REJECT_CODES: Final = (
     "line_too_long",
 )
 
-# The engine takes these as patterns; a path that holds one is read by us instead of by the engine.
-_GLOB_CHARACTERS: Final = re.compile(r"[*?{}\[\]|\\]")
+# The engine takes these as patterns, and no path that is not UTF-8 (surrogates stand for bytes that are not); a path
+# that holds one is read by us instead of by the engine.
+_NOT_FOR_THE_ENGINE: Final = re.compile(r"[*?{}\[\]|\\\ud800-\udfff]")
 _WHY: Final = "load"
-# Loads of this size keep the embedded engine from merging meanwhile: to merge what comes in took as long as to bring it
-# in. Smaller ones leave few parts; of larger ones a month could reach the 1,000 parts at which inserts are slowed down.
-_LEAST_HELD_BYTES: Final = 256 << 20
-_MOST_HELD_BYTES: Final = 32 << 30
 _GATHERED_BYTES: Final = 32 << 20  # of pieces that share an insert
 _IDS_A_SLICE: Final = 250_000  # up to 250 MB, where all ids are of version 4 and so lie in every fourth slice
 
@@ -111,7 +109,7 @@ class Load:
         read_bytes: int = 0,
     ) -> None:
         self._warehouse = warehouse
-        self._holds_merges = warehouse.is_embedded and _LEAST_HELD_BYTES <= read_bytes <= _MOST_HELD_BYTES
+        self._merges = HeldMerges(warehouse, read_bytes)
         self._limits = {"max_execution_time": timeout_seconds} if timeout_seconds else {}
         self._objects: list[tuple[str, str, int]] = []
         self._started_at = datetime.now(UTC)
@@ -127,15 +125,12 @@ class Load:
 
     def __enter__(self) -> Self:
         self._record()
-        if self._holds_merges:
-            self._warehouse.run(statement("stop_merges"), why=_WHY)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._holds_merges:
-            self._warehouse.run(statement("start_merges"), why=_WHY)
+        self._merges.release()
         if error is None:
             self._settle()
             self._record(finished=True)
@@ -149,6 +144,7 @@ class Load:
     def add_file(self, path: Path, *, source_file: str, first_line: int = 1) -> None:
         """Load a file of lines (plain, .gz or .zst) that the embedded engine reads by itself."""
         require_pseudonymous_source(self._warehouse)
+        self._merges.before_file(path.stat().st_size)
         self._warehouse.run(
             mapped_insert(statement("read_file_lines")),
             {**self._origin(source_file), "path": str(path.resolve()), "first_line": first_line},
@@ -318,7 +314,7 @@ def start_load(
     """A load of `source` (a path, a key, the name of a client) by `route`; enter it to begin.
 
     `timeout_seconds` bounds each insert inside the engine; 0: no bound. `read_bytes` is the size of the files that the
-    embedded engine will read by itself: while it reads much, parts are not merged.
+    embedded engine will read by itself: while it reads much, parts are not merged (see `merges`).
     """
     return Load(
         warehouse, route=route, source=source, etag=etag, timeout_seconds=timeout_seconds, read_bytes=read_bytes
@@ -326,9 +322,9 @@ def start_load(
 
 
 def can_read_itself(warehouse: Warehouse, path: Path) -> bool:
-    """Whether the engine can read this file of lines by itself: it is embedded, the path is no pattern, and no actor
-    has to be replaced."""
-    is_plain = path.is_file() and not _GLOB_CHARACTERS.search(str(path.resolve()))
+    """Whether the engine can read this file of lines by itself: it is embedded, the path is UTF-8 and no pattern, and
+    no actor has to be replaced."""
+    is_plain = path.is_file() and not _NOT_FOR_THE_ENGINE.search(str(path.resolve()))
     return warehouse.is_embedded and is_plain and not is_pseudonymous(warehouse)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from schoolhouse.errors import WarehouseError
 from schoolhouse.warehouse import migrations
@@ -22,6 +22,8 @@ _MAPPED_TABLES: Final = {
     "statement_ids": "index_statements",
     "experiment_attributions": "attribute_experiments",
 }
+# A time to live is a DateTime, which begins anew after 2106: what ends later would be deleted at once.
+_LAST_MOMENT: Final = "toDateTime64('2106-01-01 00:00:00', 3, 'UTC')"
 # Rows that arrive while a rebuild ends are read once more from this long before it began.
 _OVERLAP_SECONDS: Final = 3600
 
@@ -74,18 +76,19 @@ def apply_retention(warehouse: Warehouse) -> dict[str, int]:
     """Set each table's time to live from the settings (months, 0: for ever); returns them by table."""
     settings = warehouse.settings
     wanted = {
-        "raw_events": ("toDateTime(timestamp)", settings.raw_events_retention_months),
-        "experiment_attributions": ("toDateTime(timestamp)", settings.raw_events_retention_months),
-        "statement_ids": ("toDateTime(timestamp)", settings.raw_events_retention_months),
-        "rejected_statements": ("toDateTime(received_at)", settings.rejects_retention_months),
-        "loads": ("toDateTime(started_at)", settings.logs_retention_months),
+        "raw_events": ("timestamp", settings.raw_events_retention_months),
+        "experiment_attributions": ("timestamp", settings.raw_events_retention_months),
+        "statement_ids": ("timestamp", settings.raw_events_retention_months),
+        "rejected_statements": ("received_at", settings.rejects_retention_months),
+        "loads": ("started_at", settings.logs_retention_months),
     }
     for table, (column, months) in wanted.items():
         local = f"{table}_local" if settings.clickhouse_cluster else table
         ddl = warehouse.ask(statement("read_table_ddl"), {"table": local}, why="retention").value() or ""
         target = f"ALTER TABLE `{local}`{_on_cluster(warehouse)}"
         if months:
-            warehouse.run(f"{target} MODIFY TTL {column} + INTERVAL {months} MONTH", why="retention")
+            end = f"least({column} + INTERVAL {months} MONTH, {_LAST_MOMENT})"
+            warehouse.run(f"{target} MODIFY TTL toDateTime({end}, 'UTC')", why="retention")
         elif " TTL " in ddl:
             warehouse.run(f"{target} REMOVE TTL", why="retention")
     return {table: months for table, (_, months) in wanted.items()}
@@ -117,11 +120,16 @@ def reprocess(warehouse: Warehouse, *, on_step: OnStep | None = None) -> Rebuild
     warehouse.run(statement("hide_rebuilt_conflicts"), why=_REPROCESS)
     for table, view in _MAPPED_TABLES.items():
         warehouse.run(_extra_view(view, table, table, "late", "is_rebuild = 2"), why=_REPROCESS)
+    oldest_at = int(time.time() - _running_inserts(warehouse, 0)["seconds"])  # its rows bear the time of its start
     for table in _MAPPED_TABLES:
         warehouse.run(f"EXCHANGE TABLES `{table}` AND `{table}_rebuild`", why=_REPROCESS)
     _wait_for_earlier_inserts(warehouse, time.monotonic())
     say("what arrived meanwhile")
-    warehouse.run(statement("reprocess_late"), {"since": began_at - _OVERLAP_SECONDS}, why=_REPROCESS)
+    since = min(began_at, oldest_at) - _OVERLAP_SECONDS
+    warehouse.run(statement("reprocess_late"), {"since": since}, why=_REPROCESS)
+    warehouse.run(statement("keep_conflicting_contents"), why=_REPROCESS)
+    # Once more, in the tables that are live now: a load that ended meanwhile hid its conflicts in the old ones.
+    warehouse.run(statement("hide_rebuilt_conflicts").replace("_rebuild", ""), why=_REPROCESS)
     _drop_rebuild(warehouse)
     return Rebuild(before, _count_events(warehouse), round(time.perf_counter() - started, 3))
 
@@ -138,9 +146,13 @@ def _wait_for_earlier_inserts(warehouse: Warehouse, swapped_at: float) -> None:
     """Inserts that began before the swap write into the old tables; wait until none is left."""
     while True:
         seconds = time.monotonic() - swapped_at
-        if not warehouse.ask(statement("count_inserts_older_than"), {"seconds": seconds}, why=_REPROCESS).value():
+        if not _running_inserts(warehouse, seconds)["inserts"]:
             return
         time.sleep(0.2)
+
+
+def _running_inserts(warehouse: Warehouse, seconds: float) -> dict[str, Any]:
+    return warehouse.ask(statement("count_inserts_older_than"), {"seconds": seconds}, why=_REPROCESS).first()
 
 
 def _drop_rebuild(warehouse: Warehouse) -> None:

@@ -31,6 +31,7 @@ _PARTS: Final = re.compile(r"\A(?P<head>.*?)^-- up\n(?P<up>.+?)^-- down\n(?P<dow
 _CREATED: Final = re.compile(r"^CREATE (TABLE|MATERIALIZED VIEW|VIEW) (\w+)")
 _DROPPED: Final = re.compile(r"^DROP (TABLE|VIEW) (\w+)")
 _ENGINE: Final = re.compile(r"^ENGINE = (\w*MergeTree)(?:\(([^)]*)\))?$", re.MULTILINE)
+_LEDGER: Final = "schema_migrations"
 _WHY: Final = "migrate"
 
 
@@ -89,6 +90,12 @@ def parse(file_name: str, text: str) -> Migration:
         down=parts["down"].strip(),
         checksum=hashlib.sha256(text.encode()).hexdigest(),
     )
+
+
+def stored_tables(cluster: str = "") -> frozenset[str]:
+    """Names of the tables that keep rows and are made by migrations, and of their ledger."""
+    made = (_CREATED.match(migration.up) for migration in available() if _ENGINE.search(migration.up))
+    return frozenset({_LEDGER, *(f"{each[2]}_local" if cluster else each[2] for each in made if each)})
 
 
 def render_up(migration: Migration, cluster: str = "") -> list[str]:
@@ -221,7 +228,7 @@ def _run(
                 engine_code=error.engine_code,
             ) from None
     warehouse.insert(
-        "schema_migrations",
+        _LEDGER,
         [(migration.version, migration.name, migration.checksum, action)],
         ("version", "name", "checksum", "action"),
         why=_WHY,
@@ -241,6 +248,6 @@ def _create_ledger(warehouse: Warehouse) -> None:
 
 def _ledger(warehouse: Warehouse) -> dict[int, dict[str, Any]]:
     tables = {row[0] for row in warehouse.ask(statement("list_tables"), why=_WHY).rows}
-    if "schema_migrations" not in tables:
+    if _LEDGER not in tables:
         return {}
     return {row["version"]: row for row in warehouse.ask(statement("read_schema_migrations"), why=_WHY).dicts()}

@@ -5,9 +5,10 @@ replaces what identifies an actor by a keyed hash (HMAC-SHA256): before a statem
 loaded or is rejected. The home page of an account stays, since it names the platform. Names go. The same person gets
 the same pseudonym by whichever door, and what is a pseudonym already stays as it is.
 
-Agents are found wherever a statement has them: actor, object, authority, instructor, team, members, sub-statements.
-What somebody writes into extensions, results or ids of activities is not looked at. A line that is not JSON is withheld
-whole.
+Agents are found wherever a statement has them: actor, object, authority, instructor, team, members, sub-statements. Of
+an agent its type, identifiers and members are kept, and nothing else.
+What somebody writes into extensions, results or ids of activities is not looked at. A line that is not JSON in
+UTF-8 is withheld whole.
 
 Who holds the key can find a person again; who loses it cannot, and has to start anew.
 """
@@ -19,6 +20,7 @@ import hmac
 import os
 import re
 import secrets
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -35,6 +37,10 @@ _MADE: Final = re.compile(r"p-[0-9a-f]{32}")
 _HOST: Final = "pseudonym.invalid"
 _IDENTIFIERS: Final = ("mbox", "mbox_sha1sum", "openid", "account")
 _ACTORS: Final = ("actor", "authority", "instructor", "team")
+_AGENT_TYPES: Final = ("Agent", "Group")
+# What the mapping takes off a line too (`extract_fields`): white space, and the bytes of a byte order mark.
+_AROUND: Final = b" \t\r\n\v\f\xef\xbb\xbf"
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Pseudonyms:
@@ -52,8 +58,8 @@ class Pseudonyms:
     def text(self, raw: bytes) -> bytes:
         """A JSON text (statement, list of statements, actor) with its actors replaced; other text unchanged."""
         try:
-            value = msgspec.json.decode(raw)
-        except (msgspec.DecodeError, RecursionError):
+            value = msgspec.json.decode(raw.strip(_AROUND))
+        except _UNREADABLE:
             return raw
         return msgspec.json.encode(self._replaced(value))
 
@@ -62,38 +68,62 @@ class Pseudonyms:
         return b"\n".join(self._line(line) for line in block.split(b"\n"))
 
     def _line(self, line: bytes) -> bytes:
-        if not line.strip():
+        body = line.strip(_AROUND)
+        if not body:
             return line
         try:
-            value = msgspec.json.decode(line)
-        except (msgspec.DecodeError, RecursionError):
+            value = msgspec.json.decode(body)
+        except _UNREADABLE:
             return b"withheld: %d bytes that are not JSON" % len(line)
         if not isinstance(value, dict):
             return b'"withheld: not an object"'
         return msgspec.json.encode(self._replaced(value))
 
     def _replaced(self, value: Any) -> Any:
+        """A value with its agents replaced; what has an identifier elsewhere loses its name, and keeps the rest."""
         if isinstance(value, list):
             return [self._replaced(each) for each in value]
         if not isinstance(value, dict):
             return value
-        is_agent = value.get("objectType") in ("Agent", "Group") or any(name in value for name in _IDENTIFIERS)
+        has_identifier = any(name in value for name in _IDENTIFIERS)
         changed = {}
         for name, inner in value.items():
-            if is_agent and name == "name":
+            if has_identifier and name == "name":
                 continue
-            if is_agent and name in _IDENTIFIERS:
+            if name in _IDENTIFIERS:
                 changed.update(self._identifier(name, inner))
-            elif name in _ACTORS and not isinstance(inner, dict):
-                changed[name] = None  # whatever it is, it is no actor, and may be a name
+            elif name in _ACTORS:
+                changed[name] = self._agent(inner)
+            elif name == "member":
+                changed[name] = self._members(inner)
+            elif name == "object" and isinstance(inner, dict) and inner.get("objectType") in _AGENT_TYPES:
+                changed[name] = self._agent(inner)
             else:
                 changed[name] = self._replaced(inner)
         return changed
 
+    def _agent(self, value: Any) -> dict[str, Any] | None:
+        """What stands in the place of an agent: all but type, identifiers and members goes, for it may be a name."""
+        if not isinstance(value, dict):
+            return None
+        changed: dict[str, Any] = {}
+        for name, inner in value.items():
+            if name == "objectType" and inner in _AGENT_TYPES:
+                changed[name] = inner
+            elif name in _IDENTIFIERS:
+                changed.update(self._identifier(name, inner))
+            elif name == "member":
+                changed[name] = self._members(inner)
+        return changed
+
+    def _members(self, value: Any) -> Any:
+        return [self._agent(each) for each in value] if isinstance(value, list) else self._agent(value)
+
     def _identifier(self, name: str, value: Any) -> dict[str, Any]:
         if name == "account":
             account = value if isinstance(value, dict) else {}
-            home_page, who = str(account.get("homePage", "")), account.get("name")
+            home_page, who = account.get("homePage"), account.get("name")
+            home_page = home_page if isinstance(home_page, str) else ""
             return {"account": {"homePage": home_page, "name": self.of(f"account {home_page}", str(who))}}
         text = str(value)
         if name == "openid":
@@ -141,24 +171,34 @@ def is_pseudonymous(warehouse: Warehouse) -> bool:
     return bool(warehouse.ask(statement("read_door_comment"), why="pseudonyms").value() == MARK)
 
 
+def mark_pseudonymous(warehouse: Warehouse) -> None:
+    """Say at the door of this warehouse that it takes pseudonyms only; every load looks there first."""
+    warehouse.run(statement("mark_door_pseudonymous"), why="pseudonyms")
+
+
 def choose_pseudonyms(warehouse: Warehouse) -> None:
     """Let this warehouse hold pseudonyms only, and make a key if there is none. Choosing it again changes nothing.
 
     Raises:
-        UsageError: statements are there already.
+        UsageError: statements are there already, or rejected lines.
+        WarehouseNotReady: it was chosen before, and this program lacks the key; a second one would split each person.
     """
-    if not is_pseudonymous(warehouse):
-        if warehouse.ask(statement("count_events"), why="pseudonyms").value():
-            raise UsageError(
-                "Statements are there already, with their actors.", hint="Pseudonyms are chosen before the first load."
-            )
-        warehouse.run(statement("mark_door_pseudonymous"), why="pseudonyms")
+    if pseudonyms_of(warehouse):
+        return
+    if any(warehouse.ask(statement(name), why="pseudonyms").value() for name in ("count_events", "count_rejects")):
+        raise UsageError(
+            "Statements are there already, with their actors.", hint="Pseudonyms are chosen before the first load."
+        )
     if pseudonyms_for(warehouse.settings) is None:
-        path = warehouse.settings.data_dir / FILE_NAME
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(32))
+        _make_key(warehouse.settings.data_dir / FILE_NAME)
+    mark_pseudonymous(warehouse)  # after the key: cut off in between, it is chosen again with that key
+
+
+def _make_key(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secrets.token_hex(32))
 
 
 def require_pseudonymous_source(warehouse: Warehouse) -> None:

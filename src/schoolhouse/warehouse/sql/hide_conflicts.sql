@@ -1,6 +1,7 @@
 -- Hide events whose id belongs to another statement that came first, in one slice of the ids
 -- Looks at the ids of a load, and of earlier loads of its source that were cut off before they did this themselves: their
 -- rows stand in the place of equal ones of this load.
+-- Of two that came at the same moment (one line number in two files of a load) always the same one stands.
 -- A row with the highest version and is_conflict = 1 takes the place of the event under FINAL; nothing is deleted, so
 -- `WHERE is_conflict` still shows it.
 INSERT INTO raw_events
@@ -13,7 +14,7 @@ WHERE (section_id, timestamp, user_id, event_id) IN
     (
         SELECT
             event_id,
-            argMax((section_id, timestamp, user_id), event_version) AS winner,
+            argMax((section_id, timestamp, user_id), (event_version, section_id, timestamp, user_id)) AS winner,
             arrayJoin(arrayFilter(key -> key != winner, groupUniqArray((section_id, timestamp, user_id)))) AS key
         FROM statement_ids
         WHERE event_id >= {first_id:UUID} AND (empty({end_id:UUID}) OR event_id < {end_id:UUID})

@@ -1,4 +1,5 @@
 -- In the rebuilt tables, hide events whose id belongs to another statement that came first
+-- Of two that came at the same moment (one line number in two files of a load) always the same one stands.
 -- A row with the highest version and is_conflict = 1 takes the place of the event under FINAL; nothing is deleted, so
 -- `WHERE is_conflict` still shows it.
 INSERT INTO raw_events_rebuild
@@ -11,7 +12,7 @@ WHERE (section_id, timestamp, user_id, event_id) IN
     (
         SELECT
             event_id,
-            argMax((section_id, timestamp, user_id), event_version) AS winner,
+            argMax((section_id, timestamp, user_id), (event_version, section_id, timestamp, user_id)) AS winner,
             arrayJoin(arrayFilter(key -> key != winner, groupUniqArray((section_id, timestamp, user_id)))) AS key
         FROM statement_ids_rebuild
         GROUP BY event_id

@@ -1,0 +1,2 @@
+-- How many merges run now
+SELECT count() AS merges FROM system.merges
