@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from schoolhouse.simulate import Plan
+from schoolhouse.simulate import Plan, into_warehouse
 from schoolhouse.simulate.into_warehouse import load_statements
 from schoolhouse.warehouse.connection import Warehouse
 from schoolhouse.warehouse.loads import LoadSummary
@@ -102,3 +105,28 @@ def test_loading_a_run_again_adds_nothing(tables: Warehouse, dialect: str) -> No
     first, _ = load_statements(tables, plan)
     second, _ = load_statements(tables, plan)
     assert (first.new, second.new, second.duplicate) == (3_000, 0, 3_000)
+
+
+@pytest.mark.slow
+def test_a_run_that_is_cut_off_leaves_no_files_and_no_workers(
+    tables: Warehouse, dialect: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(into_warehouse, "FILE_BYTES", 1_000_000)
+    loaded = []
+
+    def stop(lines: int, size_bytes: int) -> None:
+        loaded.append((lines, size_bytes, [path.name for path in tmp_path.iterdir()]))
+        raise KeyboardInterrupt
+
+    plan = small_plan(dialect, statements=160_000)  # enough for two workers
+    with pytest.raises(KeyboardInterrupt):
+        load_statements(tables, plan, on_progress=stop)
+    ((lines, size_bytes, names),) = loaded
+    assert 0 < lines < 160_000
+    assert size_bytes > 1_000_000
+    assert len(names) == 1  # the run's own directory
+    assert not list(tmp_path.iterdir())
+    assert not multiprocessing.active_children()
+    summary, _ = load_statements(tables, plan)
+    assert (summary.accepted, summary.duplicate > 0) == (160_000, True)

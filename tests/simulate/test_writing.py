@@ -6,6 +6,8 @@ import csv
 import gzip
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from schoolhouse.settings import Settings
 from schoolhouse.simulate import FORMATS, Format, write_statements
 from schoolhouse.simulate.writing import estimate, targets
 from schoolhouse.warehouse.connection import open_warehouse
+from tests.collect.parts import wait_until
 from tests.simulate.lines import FLAWS, small_plan, text_of
 
 ALL = pytest.mark.parametrize("dialect", ["torus", "openedx"])
@@ -166,3 +169,27 @@ def test_the_command_loads_the_warehouse(
     assert json.loads(capsys.readouterr().out)["statements"] == 1_500
     with open_warehouse(warehouse_environment) as warehouse:
         assert warehouse.ask("SELECT count() FROM raw_events FINAL", why="test").value() == 1_500
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="reads who belongs to whom from Linux's /proc")
+def test_a_run_that_is_killed_takes_its_workers_along(tmp_path: Path) -> None:
+    words = ["simulate", "statements", "--statements", "3000000", "--workers", "2", "--out", str(tmp_path / "c.jsonl")]
+    with subprocess.Popen([sys.executable, "-m", "schoolhouse", *words], stdout=subprocess.DEVNULL) as run:
+        wait_until(lambda: len(workers_of(run.pid)) == 2)
+        workers = workers_of(run.pid)
+        run.kill()
+    wait_until(lambda: not any(is_running(pid) for pid in workers))
+
+
+def workers_of(pid: int) -> list[int]:
+    """The processes that make chunks for a run."""
+    children = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+    return [child for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def is_running(pid: int) -> bool:
+    """Whether the process is there, and not only waits to be counted out by its parent."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

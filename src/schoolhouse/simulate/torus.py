@@ -35,6 +35,7 @@ _COMPLETED: Final = "http://adlnet.gov/expapi/verbs/completed"
 _VIDEO_TYPE: Final = "https://w3id.org/xapi/video/activity-type/video"
 
 FIRST_USER: Final = 20_000
+FIRST_PROJECT: Final = 301
 FIRST_ENROLLMENT: Final = 700_000
 
 
@@ -64,7 +65,7 @@ def templates(plan: Plan, story: Story) -> dict[str, dict[str, Any]]:
     scope = {
         f"{E}section_id": section.number,
         f"{E}enrollment_id": bare("enrollment"),
-        f"{E}project_id": 301 + section.course_number,
+        f"{E}project_id": FIRST_PROJECT + section.course_number,
         f"{E}publication_id": 401 + section.course_number,
         f"{E}page_attempt_guid": text("page_guid"),
         f"{E}page_attempt_number": bare("page_number"),
@@ -179,7 +180,7 @@ def _assignment(section: int, course: int) -> dict[str, Any]:
     return {
         f"{E}section_id": section,
         f"{E}enrollment_id": bare("enrollment"),
-        f"{E}project_id": 301 + course,
+        f"{E}project_id": FIRST_PROJECT + course,
         f"{E}publication_id": 401 + course,
         f"{E}experiment_attributions": [entry],
     }

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import IO, Any, Final, Literal, Protocol, TypeVar, get_args
 
 import pyarrow as pa
@@ -116,7 +117,7 @@ def parts_of(plan: Plan, form: Format, *, workers: int = 0, skip: int = 0) -> It
 
 def in_order(
     make: Callable[[Chunk], Made], chunks: list[Chunk] | MadeOnDemand[Chunk], *, workers: int = 0
-) -> Iterator[Made]:
+) -> Generator[Made]:
     """What `make` makes of each chunk, in order, made by several processes if it is worth it."""
     workers = min(workers or os.cpu_count() or 1, len(chunks))
     if workers <= 1 or sum(chunk.statements for chunk in chunks) < _ALONE_BELOW:
@@ -125,7 +126,7 @@ def in_order(
     # A bounded queue in order: memory does not grow with the run, and a slow target slows the workers.
     waiting: deque[Future[Made]] = deque()
     left = iter(chunks)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent) as pool:
         try:
             for chunk in left:
                 waiting.append(pool.submit(make, chunk))
@@ -136,6 +137,17 @@ def in_order(
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def _end_with_parent() -> None:
+    """Let this worker end when the run is killed; by itself it would wait for work for ever."""
+
+    def watch() -> None:
+        if parent := parent_process():
+            parent.join()
+            os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def write_statements(
