@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from schoolhouse.collect.equality import say_the_same
+from schoolhouse.collect.equality import fingerprint, say_the_same
+from schoolhouse.collect.extensions import DEEPEST
 
 from .statements import AGENT, FULL, SMALL, as_json, changed
 
@@ -71,3 +72,28 @@ def test_objects_of_every_kind_are_compared():
     upper = {"objectType": "StatementRef", "id": FULL["id"].upper()}
     assert say_the_same(written[2], as_json({**SMALL, "object": upper}))
     assert not say_the_same(written[3], as_json({**SMALL, "object": changed("verb.id", "http://h.example/b", SUB)}))
+
+
+def _nested(levels):
+    value = b"[" * levels + b"]" * levels
+    return b'{"context":{"extensions":{"http://h.example/x":%s}},%s' % (value, as_json(SMALL)[1:])
+
+
+def test_the_deepest_that_is_accepted_is_compared_like_any_other():
+    one, spaced = _nested(DEEPEST), _nested(DEEPEST).replace(b",", b" ,")
+    assert say_the_same(one, spaced)
+    assert fingerprint(one).matches(fingerprint(spaced))
+    assert not say_the_same(one, _nested(DEEPEST - 1))
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        _nested(800),
+        _nested(100_000),
+        as_json({**SMALL, "object": {"objectType": ["Activity"]}}),
+        as_json(SMALL)[:-1] + b',"n":%s}' % (b"9" * 5000),
+    ],
+)
+def test_what_another_route_has_stored_is_another_statement_where_it_cannot_be_compared(stored):
+    assert not say_the_same(stored, as_json(SMALL))

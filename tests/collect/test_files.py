@@ -5,12 +5,13 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
 from backports import zstd
 
-from schoolhouse.collect.files import find_files, read_blocks
+from schoolhouse.collect.files import find_files, is_plain, read_blocks
 from schoolhouse.errors import InputError, UsageError
 
 LINES = b"".join(b'{"n":%d}\n' % n for n in range(1000))
@@ -42,7 +43,15 @@ def test_a_name_that_looks_like_a_pattern_is_taken_as_the_file_it_names(tmp_path
     assert [file.path for file in find_files([str(path)])] == [path]
 
 
-@pytest.mark.parametrize("name", ["missing.jsonl", "none-*.jsonl", "empty"])
+def test_a_file_whose_name_is_no_text_gets_one_that_can_be_stored(tmp_path: Path) -> None:
+    for name in (b"caf\xe9.jsonl", b"caf\xea.jsonl"):
+        (tmp_path / os.fsdecode(name)).write_bytes(LINES)
+    found = find_files([str(tmp_path), str(tmp_path / os.fsdecode(b"caf\xe9.jsonl"))])
+    assert [file.name for file in found] == [f"{tmp_path}/caf\ufffd.jsonl"] * 2
+    assert [block.lines for file in found for block in read_blocks(file, max_line_bytes=1000)] == [LINES] * 2
+
+
+@pytest.mark.parametrize("name", ["missing.jsonl", "none-*.jsonl", "empty", "n" * 5000])
 def test_what_names_nothing_is_a_usage_error_that_repeats_it(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match=name.replace("*", r"\*")):
@@ -92,9 +101,29 @@ def test_an_overlong_line_is_cut_and_its_neighbours_stay(tmp_path: Path) -> None
     assert 2000 < len(long) < 10_000
 
 
-def test_a_damaged_archive_gives_what_it_can_and_then_names_itself(tmp_path: Path) -> None:
-    whole = gzip.compress(LINES * 50, compresslevel=0)
-    (tmp_path / "a.jsonl.gz").write_bytes(whole[: len(whole) // 2])
+def test_a_file_is_plain_if_it_can_be_read_and_is_no_archive(tmp_path: Path) -> None:
+    (tmp_path / "plain.gz").write_bytes(LINES)
+    (tmp_path / "packed.jsonl").write_bytes(gzip.compress(LINES))
+    assert is_plain(tmp_path / "plain.gz")
+    assert not is_plain(tmp_path / "packed.jsonl")
+    assert not is_plain(tmp_path)  # cannot be opened, as a file of somebody else cannot
+    assert not is_plain(tmp_path / "gone.jsonl")
+
+
+GZIPPED = gzip.compress(LINES * 50, compresslevel=0)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        GZIPPED[: len(GZIPPED) // 2],
+        GZIPPED[:-8] + b"\0" * 8,
+        GZIPPED + gzip.compress(b"")[:10] + b"\xff" * 10,  # what inflates it refuses the block
+        zstd.compress(LINES * 50) + zstd.compress(b"")[:4] + b"\xff" * 10,
+    ],
+)
+def test_a_damaged_archive_gives_what_it_can_and_then_names_itself(tmp_path: Path, stored: bytes) -> None:
+    (tmp_path / "a.jsonl.gz").write_bytes(stored)
     (file,) = find_files([str(tmp_path)])
     blocks = read_blocks(file, max_line_bytes=1000, block_bytes=4096)
     seen = next(blocks).lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from pathlib import Path
 from random import Random
 
@@ -87,8 +88,38 @@ def test_a_large_archive_without_its_ending_is_read_as_what_it_is(tables: Wareho
 def test_a_damaged_file_is_reported_and_stops_no_other(tables: Warehouse, tmp_path: Path) -> None:
     whole = gzip.compress(lines(2000, 2000), compresslevel=0)
     (tmp_path / "a-damaged.jsonl.gz").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "a-inflates-no-further.jsonl.gz").write_bytes(whole[:10] + b"\xff" * 10)
     (tmp_path / "b.jsonl").write_bytes(lines(5000, 10))
     report = ingest_files(tables, find_files([str(tmp_path)]))
-    assert len(report.unreadable) == 1
+    assert len(report.unreadable) == 2
     assert "a-damaged.jsonl.gz" in report.unreadable[0]
+    assert "a-inflates-no-further.jsonl.gz" in report.unreadable[1]
+    assert value(tables, "SELECT count() FROM raw_events FINAL WHERE source_file LIKE '%/b.jsonl'") == 10
+
+
+def test_files_whose_names_are_no_text_load_whatever_their_size(tables: Warehouse, tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9.jsonl")).write_bytes(lines(7000, 10))
+    (tmp_path / os.fsdecode(b"large-\xe9.jsonl")).write_bytes(lines(7010, 10) + b" " * (9 << 20))
+    report = ingest_files(tables, find_files([str(tmp_path)]))
+    assert (report.summary.new, report.unreadable) == (20, [])
+    sources = (
+        "SELECT arraySort(groupUniqArray(source_file)) FROM raw_events FINAL"
+        " WHERE startsWith(source_file, {folder:String})"
+    )
+    assert value(tables, sources, folder=str(tmp_path)) == [
+        f"{tmp_path}/{name}\ufffd.jsonl" for name in ("caf", "large-")
+    ]
+
+
+def test_a_large_file_that_may_not_be_read_is_reported_and_stops_no_other(tables: Warehouse, tmp_path: Path) -> None:
+    large = tmp_path / "a-large.jsonl"
+    large.write_bytes(b" " * (9 << 20))
+    (tmp_path / "b.jsonl").write_bytes(lines(6000, 10))
+    files = find_files([str(tmp_path)])
+    large.chmod(0)
+    if os.access(large, os.R_OK):
+        pytest.skip("this user may read any file")
+    report = ingest_files(tables, files)
+    assert len(report.unreadable) == 1
+    assert "a-large.jsonl cannot be read to its end: Permission denied" in report.unreadable[0]
     assert value(tables, "SELECT count() FROM raw_events FINAL WHERE source_file LIKE '%/b.jsonl'") == 10

@@ -6,6 +6,7 @@ import json
 import threading
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,28 @@ def test_a_conflict_is_told_before_the_warehouse_has_anything(site: Site, settin
     assert statement["id"] in refused.reason
     assert site.post(changed("timestamp", "2026-08-01T12:00:01Z", statement)).status == 409
     assert {line["id"] for line in lines_of(settings)} <= {statement["id"]}
+
+
+def test_what_is_sent_again_is_answered_alike_and_carried_once(settings: Settings) -> None:
+    timeless, posted, put = (changed("timestamp", ..., new_statement()) for _ in range(3))
+    other = new_statement()
+    with serving(settings) as site:
+        for body in ([timeless, posted], [timeless, posted], posted, [other, timeless]):
+            sent = body if isinstance(body, list) else [body]
+            assert (answer := site.post(body)).status == 200
+            assert answer.json == [one["id"] for one in sent]
+            assert site.put(put["id"], put).status == 204
+    lines = lines_of(settings)
+    assert sorted(line["id"] for line in lines) == sorted(one["id"] for one in (timeless, posted, put, other))
+    assert pipeline_stats(settings)["delivered_statements"] == 4
+
+
+def test_of_requests_that_repeat_one_another_at_the_same_moment_one_is_carried(settings: Settings) -> None:
+    statements = [changed("timestamp", ..., new_statement()) for _ in range(5)]
+    with serving(settings) as site, ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(site.post, [statements] * 16))
+    assert {answer.status for answer in answers} == {200}
+    assert len(lines_of(settings)) == 5
 
 
 def test_of_two_handles_on_one_spool_that_bring_an_id_exactly_one_wins(settings: Settings) -> None:

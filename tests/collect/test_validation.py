@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schoolhouse.collect.extensions import DEEPEST
 from schoolhouse.collect.validation import read_body, read_statement
 from schoolhouse.errors import InvalidStatement
 
@@ -244,6 +245,27 @@ json_values = st.recursive(
 @given(value=json_values)
 def test_any_json_may_stand_inside_extensions(value):
     assert read_statement(json.dumps(changed("context.extensions", {"http://h.example/x": value})).encode())
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_a_property_that_is_given_twice_is_refused(name):
+    whole, value = as_json(FULL), json.dumps(FULL[name])
+    escaped = f"\\u{ord(name[0]):04x}{name[1:]}"  # the same name, written another way
+    for again in (name, escaped):
+        with pytest.raises(InvalidStatement, match=f"Object has `{name}` twice"):
+            read_statement(whole[:-1] + f', "{again}": {value}}}'.encode())
+    with pytest.raises(InvalidStatement, match=f"Statement 2 of 2: Object has `{name}` twice"):
+        read_body(b"[%s,%s]" % (whole, whole[:-1] + f',"{name}":{value}}}'.encode()))
+
+
+@pytest.mark.parametrize("place", ["context", "result", "object.definition"])
+def test_what_an_extension_holds_has_a_deepest_level(place):
+    value = 1
+    for level in range(DEEPEST):
+        value = [1, value] if level % 2 else {"n": value}
+    assert read_statement(as_json(changed(f"{place}.extensions", {"http://h.example/x": value})))
+    with pytest.raises(InvalidStatement, match=f"may be nested {DEEPEST} levels deep - at `{place}`"):
+        read_statement(as_json(changed(f"{place}.extensions", {"http://h.example/x": [value]})))
 
 
 paths = ["actor", "verb", "object", "result", "context", "timestamp", "id", "context.contextActivities"]

@@ -6,9 +6,12 @@ import threading
 import uuid
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
+from schoolhouse.collect import statement_store
 from schoolhouse.collect.clients import Clients
+from schoolhouse.collect.validation import read_statement
 from schoolhouse.warehouse import migrations
 from schoolhouse.warehouse.connection import open_warehouse
 from schoolhouse.warehouse.loads import start_load
@@ -248,6 +251,12 @@ def test_since_is_exclusive_and_until_inclusive_and_both_mean_stored(site, many)
     assert site.ids(since=stored[0], until=stored[1]) == [many[1]]
     later = datetime.fromisoformat(stored[2]).astimezone() + timedelta(microseconds=500)
     assert site.ids(until=later.isoformat(), ascending="true") == many[:3]
+    for before in ("1969-12-31T00:00:00Z", "0001-01-01T00:00:00+05:00"):  # no statement can be stored so early
+        assert site.ids(since=before) == many[::-1]
+        assert site.ids(until=before) == []
+    for after in ("2600-01-01T00:00:00Z", "9999-12-31T23:59:59Z"):  # nor so late
+        assert site.ids(since=after) == []
+        assert site.ids(until=after) == many[::-1]
 
 
 def test_pages_hold_every_statement_once_while_others_arrive(site, many):
@@ -414,6 +423,31 @@ def test_statements_of_the_resource_are_counted_as_a_load(settings):
         (load,) = warehouse.ask("SELECT route, lines, new, finished_at FROM loads FINAL", why="test").rows
     assert load[:3] == ("xapi", 4, 4)
     assert load[3] is not None
+
+
+@embedded
+def test_every_statement_is_in_the_accounts_of_a_load_whenever_the_accounts_are_closed(settings, monkeypatch):
+    monkeypatch.setattr(statement_store, "_LOAD_SECONDS", 0.02)  # so that many an insert is under way at that moment
+    with serving(settings) as site:
+        for _ in range(4):
+            assert site.post(new_statement()).status == 200
+    with open_warehouse(settings, role="reader") as warehouse:
+        (accounts,) = warehouse.ask(
+            "SELECT sum(lines), sum(new), countIf(finished_at IS NULL) FROM loads FINAL", why="t"
+        ).rows
+    assert accounts == (4, 4, 0)
+
+
+@embedded
+def test_a_request_that_cannot_be_written_spoils_none_that_shares_its_insert(settings):
+    store = statement_store.StatementStore(settings)
+    raws = [json.dumps(new_statement()).encode() for _ in range(3)]
+    incoming = [statement_store.receive(raw, read_statement(raw), max_bytes=100_000) for raw in raws]
+    incoming[1] = msgspec.structs.replace(incoming[1], line=b"no statement", replaces=True)
+    outcomes = store._commit([statement_store.Request((one,), b"{}") for one in incoming])
+    store.close()
+    assert [type(outcome).__name__ for outcome in outcomes] == ["NoneType", "DecodeError", "NoneType"]
+    assert _count(settings) == 2
 
 
 @embedded

@@ -10,7 +10,9 @@ from __future__ import annotations
 import glob
 import gzip
 import io
+import os
 import sys
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,12 +55,15 @@ def find_files(arguments: Sequence[str]) -> list[StatementFile]:
     """The files that the arguments name, each once, in order.
 
     Raises:
-        UsageError: an argument names nothing.
+        UsageError: an argument names nothing, or nothing that this user may see.
     """
     found: dict[str, StatementFile] = {}
     for argument in arguments:
-        for file in _expand(argument):
-            found.setdefault(file.name if file.path is None else str(file.path.resolve()), file)
+        try:
+            for file in _expand(argument):
+                found.setdefault(file.name if file.path is None else str(file.path.resolve()), file)
+        except OSError as error:
+            raise UsageError(f"{argument} cannot be looked for: {error.strerror}.") from None
     return list(found.values())
 
 
@@ -79,7 +84,7 @@ def read_blocks(file: StatementFile, *, max_line_bytes: int, block_bytes: int = 
             for lines in _whole_lines(chunks, block_bytes, max_line_bytes):
                 yield Block(lines, first_line, stored.tell() if stored.seekable() else 0)
                 first_line += lines.count(b"\n")
-    except (OSError, EOFError, zstd.ZstdError) as error:
+    except (OSError, EOFError, zlib.error, zstd.ZstdError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
         raise InputError(
             f"{file.name} cannot be read to its end: {reason}.",
@@ -116,7 +121,8 @@ def _expand(argument: str) -> Iterator[StatementFile]:
 
 def _statement_file(path: Path) -> StatementFile:
     layout: Layout = "json" if _plain_ending(path) == ".json" else "lines"
-    return StatementFile(str(path), path, layout, path.stat().st_size)
+    name = os.fsencode(path).decode("utf-8", "replace")  # as text that the warehouse takes: names are any bytes
+    return StatementFile(name, path, layout, path.stat().st_size)
 
 
 def _plain_ending(path: Path) -> str:
@@ -131,10 +137,13 @@ def _open_stored(file: StatementFile) -> IO[bytes]:
     return sys.stdin.buffer if file.path is None else file.path.open("rb")
 
 
-def is_compressed(path: Path) -> bool:
-    """Whether the file is gzip or zstd by its first bytes, whatever its name says."""
-    with path.open("rb") as stored:
-        return _compression(stored.read(4)) != ""
+def is_plain(path: Path) -> bool:
+    """Whether the file can be read and is neither gzip nor zstd by its first bytes, whatever its name says."""
+    try:
+        with path.open("rb") as stored:
+            return not _compression(stored.read(4))
+    except OSError:
+        return False
 
 
 def _compression(head: bytes) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from schoolhouse.collect.files import StatementFile, is_compressed, read_blocks
+from schoolhouse.collect.files import StatementFile, is_plain, read_blocks
 from schoolhouse.errors import InputError
 from schoolhouse.warehouse.connection import Warehouse
 from schoolhouse.warehouse.loads import Gathered, Load, LoadSummary, Piece, can_read_itself, start_load
@@ -71,7 +71,7 @@ def _is_for_the_engine(warehouse: Warehouse, file: StatementFile) -> bool:
         and file.layout == "lines"
         and file.size_bytes >= _LARGE_FILE_BYTES
         and can_read_itself(warehouse, file.path)
-        and not is_compressed(file.path)  # a damaged archive would fail the whole insert
+        and is_plain(file.path)  # a damaged archive, or a file that may not be read, would fail the whole insert
     )
 
 

@@ -10,7 +10,7 @@ import queue
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from schoolhouse.warehouse.statements import statement as sql
 _SQL: Final = "schoolhouse.collect.sql"
 _HANDLES: Final = 4
 _MILLISECOND: Final = 1_000_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LIMITS: Final = {"max_execution_time": 30}
 
 
@@ -94,10 +95,8 @@ class StatementReader:
             "verb": filters.verb,
             "activity": filters.activity,
             "registration": filters.registration.lower(),
-            "oldest": NEWEST_VERSION - (_milliseconds(filters.since) + 1) * _MILLISECOND
-            if filters.since
-            else NEWEST_VERSION,
-            "newest": NEWEST_VERSION - (_milliseconds(filters.until) + 1) * _MILLISECOND + 1 if filters.until else 0,
+            "oldest": _version_after(filters.since) if filters.since else NEWEST_VERSION,
+            "newest": min(_version_after(filters.until) + 1, NEWEST_VERSION) if filters.until else 0,
             "flip": NEWEST_VERSION if filters.is_ascending else 0,
             "after_version": after_version,
             "after_id": after_id,
@@ -126,8 +125,10 @@ class StatementReader:
             self._idle.put(handle)
 
 
-def _milliseconds(moment: datetime) -> int:
-    return int(moment.timestamp() * 1_000_000) // 1000
+def _version_after(moment: datetime) -> int:
+    """The version of what arrives just after the millisecond of this moment; for a time outside, the nearest."""
+    milliseconds = (moment - _EPOCH) // timedelta(milliseconds=1)
+    return NEWEST_VERSION - min(max(milliseconds + 1, 0), NEWEST_VERSION // _MILLISECOND) * _MILLISECOND
 
 
 def _parse_cursor(cursor: str) -> tuple[int, str]:

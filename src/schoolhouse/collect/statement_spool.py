@@ -6,9 +6,9 @@ into the warehouse; so they are safe at once, and found later. Nobody here knows
 `consistent_through` promises nothing.
 
 Ids: the spool remembers what was accepted under each id for thirty days, and looks and writes in one transaction, so
-of two processes on one spool exactly one wins. Older ids, and those of other routes, are asked of the warehouse. Where
-it does not answer, statements are accepted all the same: of a conflict the first in the warehouse stands there, and
-`warehouse check` lists it.
+of two processes on one spool exactly one wins, and what is sent again is answered and not carried again. Older ids,
+and those of other routes, are asked of the warehouse. Where it does not answer, statements are accepted all the same:
+of a conflict the first in the warehouse stands there, and `warehouse check` lists it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sqlite3
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
@@ -93,16 +93,15 @@ class StatementSpool:
         fresh, conflict = decide(request, self._known([one.id for one in given]))
         if conflict:
             raise conflict
-        stored = b'"%s"' % format_time(moment_of(time.time_ns() // 1_000_000)).encode()
-        lines: dict[BundleGroup, list[bytes]] = defaultdict(list)
-        for one in fresh.values():
-            lines[_group_of(one.line)].append(completed(one, stored, request.authority))
-        if not lines:
-            return
         claims = _Claims([one for one in fresh.values() if not one.is_unique])
-        self._started().send(
-            *(Bundle(group, b"\n".join(of_group)) for group, of_group in lines.items()), condition=claims.enter
-        )
+        while fresh:
+            try:
+                self._started().send(*_bundles(fresh.values(), request.authority), condition=claims.enter)
+            except _Accepted as before:
+                claims.leave_out(before.ids)
+                fresh = {identifier: one for identifier, one in fresh.items() if UUID(one.id) not in before.ids}
+            else:
+                return
 
     def consistent_through(self) -> datetime:
         """The beginning of time: when a statement reaches the warehouse is not known here."""
@@ -130,6 +129,15 @@ class StatementSpool:
                 return {}
 
 
+def _bundles(statements: Iterable[Incoming], authority: bytes) -> list[Bundle]:
+    """The statements with what they lack, a bundle for each section."""
+    stored = b'"%s"' % format_time(moment_of(time.time_ns() // 1_000_000)).encode()
+    lines: dict[BundleGroup, list[bytes]] = defaultdict(list)
+    for one in statements:
+        lines[_group_of(one.line)].append(completed(one, stored, authority))
+    return [Bundle(group, b"\n".join(of_group)) for group, of_group in lines.items()]
+
+
 def _group_of(line: bytes) -> BundleGroup:
     """The bundle that a statement travels in: that of its section, or of section 0 where it names none."""
     try:
@@ -140,15 +148,33 @@ def _group_of(line: bytes) -> BundleGroup:
         return BundleGroup("section", _NO_SECTION, CATEGORY)
 
 
+class _Accepted(Exception):
+    """Which statements of a request were accepted before: no error, but nothing of the request was written."""
+
+    def __init__(self, ids: set[UUID]) -> None:
+        super().__init__()
+        self.ids = ids
+
+
 class _Claims:
     """The ids of a request, entered into the spool together with its statements."""
 
     def __init__(self, statements: Sequence[Incoming]) -> None:
         self._prints = {UUID(one.id): fingerprint(one.line) for one in statements}
 
-    def enter(self, connection: sqlite3.Connection) -> StatementConflict | None:
-        """Enter them, in the transaction that stores the statements, or say which id is taken."""
+    def leave_out(self, ids: set[UUID]) -> None:
+        """Claim these no more."""
+        for identifier in ids:
+            del self._prints[identifier]
+
+    def enter(self, connection: sqlite3.Connection) -> StatementConflict | _Accepted | None:
+        """Enter them, in the transaction that stores the statements, or say which id is taken, or which are there.
+
+        What is there keeps its row. To carry it once more would make a conflict of it in the warehouse, since a
+        statement that was sent without a time got another one each time.
+        """
         now = time.time()
+        before = set()
         for identifier, mine in self._prints.items():
             row = connection.execute(
                 "SELECT digest, time FROM statement_ids WHERE id = ? AND accepted_at > ?",
@@ -156,6 +182,10 @@ class _Claims:
             ).fetchone()
             if row and not mine.matches(Fingerprint(*row)):
                 return conflict_over(str(identifier))
+            if row:
+                before.add(identifier)
+        if before:
+            return _Accepted(before)
         connection.executemany(
             "INSERT OR REPLACE INTO statement_ids (id, digest, time, accepted_at) VALUES (?, ?, ?, ?)",
             [(identifier.bytes, mine.digest, mine.time, now) for identifier, mine in self._prints.items()],

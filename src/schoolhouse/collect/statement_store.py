@@ -179,27 +179,29 @@ class StatementStore:
         lines: list[bytes] = []
         outcomes: list[Exception | None] = []
         for request in group:
-            fresh, conflict = decide(request, known)
-            outcomes.append(conflict)
-            if not conflict:
-                lines += [completed(one, stored, request.authority) for one in fresh.values()]
-                known |= {identifier: one.line for identifier, one in fresh.items()}
+            try:
+                fresh, conflict = decide(request, known)
+                if not conflict:
+                    lines += [completed(one, stored, request.authority) for one in fresh.values()]
+                    known |= {identifier: one.line for identifier, one in fresh.items()}
+                outcomes.append(conflict)
+            except Exception as error:  # what fails for one request must not fail for those that share its insert
+                outcomes.append(error)
         if lines:
             self._insert(writer, lines, stored_ms)
         return outcomes
 
     def _insert(self, writer: Warehouse, lines: list[bytes], stored_ms: int) -> None:
-        with self._load_lock:
+        with self._load_lock:  # until the lines are in: a load that was counted before would never account for them
             if not self._load:
                 self._load = self._load_scope.enter_context(start_load(self._books, route="xapi", source=SOURCE))
-            load_id = self._load.load_id
-        stream, _ = arrow_lines(
-            [Piece(b"\n".join(lines), SOURCE)],
-            load_id=load_id,
-            received_ns=stored_ms * 1_000_000,
-            max_line_bytes=self._settings.max_line_bytes,
-        )
-        writer.insert_bytes("ingest", stream, input_format="ArrowStream", columns=ARROW_COLUMNS, why=_WHY)
+            stream, _ = arrow_lines(
+                [Piece(b"\n".join(lines), SOURCE)],
+                load_id=self._load.load_id,
+                received_ns=stored_ms * 1_000_000,
+                max_line_bytes=self._settings.max_line_bytes,
+            )
+            writer.insert_bytes("ingest", stream, input_format="ArrowStream", columns=ARROW_COLUMNS, why=_WHY)
 
     def _keep(self) -> None:
         """End the load of the last minute, so that its lines are counted; the next statement begins another."""

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from schoolhouse.collect.extensions import check_extensions
 from schoolhouse.collect.forms import (
     EARLIEST,
     Duration,
@@ -33,19 +34,10 @@ from schoolhouse.collect.forms import (
     is_plainly_past,
     read_form,
 )
+from schoolhouse.collect.members import count_members, repeated_member
 from schoolhouse.errors import InvalidStatement
 
 LanguageMap = dict[Language, str]
-
-
-def _check_extensions(extensions: dict[str, Any] | UnsetType) -> None:
-    if not extensions or extensions.keys() <= Iri.seen.keys():  # a statement with twenty costs one comparison of sets
-        return
-    for key in extensions:
-        try:
-            read_form(Iri, key)
-        except ValueError:
-            raise ValueError("the keys of `extensions` must be absolute IRIs") from None
 
 
 class _Part(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -149,7 +141,7 @@ class Definition(_Part):
     steps: list[Component] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
-        _check_extensions(self.extensions)
+        check_extensions(self.extensions)
         if self.interactionType is UNSET and (
             self.correctResponsesPattern
             is self.choices
@@ -215,7 +207,7 @@ class Result(_Part):
     extensions: dict[str, Any] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
-        _check_extensions(self.extensions)
+        check_extensions(self.extensions)
 
 
 class ContextActivities(_Part):
@@ -241,7 +233,7 @@ class Context(_Part):
     extensions: dict[str, Any] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
-        _check_extensions(self.extensions)
+        check_extensions(self.extensions)
         if self.team is not UNSET and self.team.objectType != "Group":
             raise ValueError("`team` must be a Group")
 
@@ -374,6 +366,24 @@ _decode_actor: Final = msgspec.json.Decoder(Actor, dec_hook=read_form).decode
 _decode_list: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
+def _read(raw: bytes | msgspec.Raw) -> Statement:
+    statement = _decode_statement(raw)
+    given = (
+        3
+        + (statement.id is not UNSET)
+        + (statement.result is not UNSET)
+        + (statement.context is not UNSET)
+        + (statement.timestamp is not UNSET)
+        + (statement.stored is not UNSET)
+        + (statement.authority is not UNSET)
+        + (statement.version is not UNSET)
+        + (statement.attachments is not UNSET)
+    )
+    if count_members(raw) != given:
+        raise msgspec.ValidationError(f"Object has `{repeated_member(raw)}` twice")
+    return statement
+
+
 def read_statement(raw: bytes | msgspec.Raw) -> Statement:
     """The statement in these bytes.
 
@@ -381,7 +391,7 @@ def read_statement(raw: bytes | msgspec.Raw) -> Statement:
         InvalidStatement: with a reason that names the property.
     """
     try:
-        return _decode_statement(raw)
+        return _read(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidStatement(_reason(error)) from None
 
@@ -408,7 +418,7 @@ def read_body(body: bytes) -> tuple[list[bytes], list[Statement]]:
     statements = []
     for place, raw in enumerate(raws):
         try:
-            statements.append(_decode_statement(raw))
+            statements.append(_read(raw))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             where = f"Statement {place + 1} of {len(raws)}: " if is_list else ""
             raise InvalidStatement(where + _reason(error)) from None
