@@ -215,6 +215,58 @@ def test_what_is_wrong_with_the_house_fails_the_run_and_no_object(lab: Lab, put:
 
 
 @server_only
+def test_a_run_does_not_take_what_a_deleted_one_of_its_number_brought_for_its_own(lab: Lab, put: Put) -> None:
+    put("section/1/video/0.jsonl", statements(0))
+    first = lab.run("manual", s3_pattern=pattern(lab), optimize=False)
+    assert first["loaded_objects"] == 1
+    act_on_run(lab.engine, "manual", first["id"], "delete")
+    made = lab.create("manual", s3_pattern=pattern(lab), optimize=False)
+    assert made["id"] == first["id"]
+    assert claim(lab.engine, "one that dies at once", seconds=-1)
+    lab.work()
+    run = read_run(lab.engine, "manual", made["id"])
+    assert (run["skipped_objects"], run["loaded_objects"], run["rows_written"]) == (1, 0, 0)
+
+
+@server_only
+def test_names_and_lines_beyond_what_a_server_takes_in_a_value_go_in_portions(
+    lab: Lab, put: Put, tmp_path: Path
+) -> None:
+    folder = "/".join(["ü" * 50] * 8)  # long as a name, three times as long in a URL
+    for number in range(160):
+        put(f"section/1/{folder}/{number:03}.jsonl", statements(number * 3))
+    run = lab.run("manual", s3_pattern=pattern(lab), chunk_size=1000, optimize=False)
+    assert (run["status"], run["loaded_objects"], run["rows_new"]) == ("completed", 160, 480), run["error"]
+    (log,) = logs_of(lab, run)
+    assert log["failures"] == []
+    assert lab.run("manual", s3_pattern=pattern(lab), chunk_size=1000, optimize=False)["skipped_objects"] == 160
+
+    dry = lab.run("manual", s3_pattern=pattern(lab), dry_run=True)
+    assert dry["metadata"]["estimate"]["files_in_already"] == 160
+    (tmp_path / "long.jsonl").write_bytes(jsonl([video(n) | {"x": "'" * 900} for n in range(300)]) + b"\n")
+    dry = lab.run("manual", s3_pattern=f"{tmp_path}/*.jsonl", dry_run=True)
+    facts = dry["metadata"]["estimate"]
+    assert (facts["rows"], facts["bad_rows"], facts["unreadable"]) == (300, 0, [])
+
+
+@server_only
+def test_what_nobody_foresaw_ends_the_attempt_with_its_class(
+    lab: Lab, put: Put, caplog: pytest.LogCaptureFixture
+) -> None:
+    put("section/1/video/0.jsonl", statements(0))
+    made = lab.create("manual", s3_pattern=pattern(lab), max_attempts=1)
+    with transaction(lab.engine) as connection:  # no request can say so
+        connection.execute(update(manual_runs).values(chunk_size=-1))
+    lease = claim(lab.engine, "tests", seconds=30)
+    assert lease
+    do(lab.engine, lease, lab.settings, must_end=lambda: False)
+    run = read_run(lab.engine, "manual", made["id"])
+    assert run["status"] == "failed"
+    assert run["error"] == "The attempt failed unexpectedly (ValueError). The worker's log tells where."
+    assert "islice" in caplog.text
+
+
+@server_only
 def test_settings_and_options_reach_the_insert(lab: Lab, put: Put, tables: Warehouse) -> None:
     put("section/1/video/0.jsonl", statements(0))
     values = {"clickhouse_settings": {"max_threads": 1, "max_insert_threads": 1}, "options": {"wait_end_of_query": "1"}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from schoolhouse.backfill.notices import tell_of_ended_runs
@@ -26,6 +28,8 @@ class FakeReceiver:
 
     url: str = ""
     refuses: int = 0
+    breaks_off: bool = False
+    signed_in: str | None = None
     got: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -36,6 +40,11 @@ def receiver() -> Iterator[FakeReceiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            fake.signed_in = self.headers["Authorization"]
+            if fake.breaks_off:
+                self.wfile.write(b"no HTTP\r\n\r\n")
+                self.close_connection = True
+                return
             is_refused = fake.refuses > 0
             fake.refuses -= is_refused
             if not is_refused:
@@ -101,3 +110,35 @@ def test_a_receiver_that_fails_is_tried_again_five_times_in_all(
         tell_of_ended_runs(engine, settings)
     assert receiver.refuses == 4
     assert "secret-path" not in caplog.text
+
+
+def test_user_and_password_of_the_url_go_into_the_header_alone(
+    engine: Engine, settings: Settings, receiver: FakeReceiver
+) -> None:
+    url = receiver.url.replace("://", "://us%40er:pa%2Fss:word@")
+    ended(engine, settings)
+    assert tell_of_ended_runs(engine, settings.model_copy(update={"backfill_webhook_url": SecretStr(url)})) == 1
+    assert receiver.signed_in == f"Basic {b64encode(b'us@er:pa/ss:word').decode()}"
+    assert len(receiver.got) == 1
+
+
+def test_an_answer_that_is_no_http_is_a_try_that_failed(
+    engine: Engine, settings: Settings, receiver: FakeReceiver
+) -> None:
+    ended(engine, settings)
+    receiver.breaks_off = True
+    tell_of_ended_runs(engine, settings)
+    receiver.breaks_off = False
+    assert tell_of_ended_runs(engine, settings) == 1
+    assert len(receiver.got) == 1
+
+
+def test_a_url_that_cannot_be_spoken_to_is_told_without_its_secrets(
+    engine: Engine, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    ended(engine, settings)
+    url = SecretStr("http://user:s3cret/word@hooks.example/x")  # a slash that ought to be %2F
+    with caplog.at_level("INFO"):
+        tell_of_ended_runs(engine, settings.model_copy(update={"backfill_webhook_url": url}))
+    assert "the webhook did not take a notice" in caplog.text
+    assert "s3cret" not in "".join(f"{record.__dict__}" for record in caplog.records)

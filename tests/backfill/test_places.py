@@ -8,6 +8,9 @@ import pytest
 
 from schoolhouse.backfill.patterns import fixed_prefix, matching, pattern_regex
 from schoolhouse.backfill.places import Place, place_of
+from schoolhouse.backfill.requests import read_request
+from schoolhouse.backfill.runs import create_run, list_runs
+from schoolhouse.database import open_database
 from schoolhouse.errors import AccessRefused, SchoolhouseError, UsageError
 from schoolhouse.settings import Settings, load_settings
 
@@ -108,3 +111,21 @@ def test_patterns_match_as_clickhouses_do(pattern: str, yes: list[str], no: list
     assert [key for key in yes if not regex.fullmatch(key)] == []
     assert [key for key in no if regex.fullmatch(key)] == []
     assert all(key.startswith(fixed_prefix(pattern)) for key in yes)
+
+
+@pytest.mark.parametrize(("given", "reason"), [("{1..10001}", "more than 10000"), ("{9..1}", "counts down")])
+def test_a_range_that_would_leave_objects_out_is_refused_when_the_run_is_made(
+    settings: Settings, tmp_path: Path, given: str, reason: str
+) -> None:
+    settings = settings.model_copy(update={"data_dir": tmp_path})
+    request = read_request("manual", {"s3_pattern": f"s3://bucket/section/{given}/*.jsonl"})
+    engine = open_database(settings)
+    with pytest.raises(UsageError, match=reason):
+        create_run(engine, settings, request, initiated_by="tests")
+    assert list_runs(engine, "manual") == []
+    engine.dispose()
+
+
+def test_the_widest_range_takes_its_last_number() -> None:
+    regex = pattern_regex("section/{1..10000}/*")
+    assert [number for number in (1, 10_000) if not regex.fullmatch(f"section/{number}/a")] == []

@@ -91,6 +91,24 @@ def test_a_silent_holder_loses_its_work_and_its_late_writes_are_refused(engine: 
     assert beat(engine, second, seconds=60) == "go"
 
 
+def test_a_late_holder_of_a_deleted_run_cannot_write_to_the_next_of_its_number(
+    engine: Engine, settings: Settings
+) -> None:
+    run_id = make(engine, settings)
+    late = claim(engine, "late", seconds=60)
+    assert late
+    act_on_run(engine, "manual", run_id, "cancel")
+    act_on_run(engine, "manual", run_id, "delete")
+    make(engine, settings)  # on SQLite with the same number
+    lease = claim(engine, "other", seconds=60)
+    assert lease
+    assert (late.is_first, lease.is_first) == (True, True)
+    with pytest.raises(LeaseLost), transaction(engine) as connection:
+        held(connection, late)
+    assert beat(engine, late, seconds=60) == "lost"
+    assert beat(engine, lease, seconds=60) == "go"
+
+
 def test_a_heartbeat_keeps_the_work(engine: Engine, settings: Settings) -> None:
     make(engine, settings)
     lease = claim(engine, "first", seconds=60)
@@ -143,7 +161,7 @@ def test_a_paused_run_does_not_wait_for_a_dead_worker(engine: Engine, settings: 
     act_on_run(engine, "inventory", run_id, "resume")
     taken = claim(engine, "w", seconds=30)
     assert taken
-    assert taken.token == 2
+    assert (taken.is_first, taken.is_takeover) == (False, False)
 
 
 def test_a_cancel_ends_what_is_open_and_leaves_what_has_ended(engine: Engine, settings: Settings) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,7 @@ from schoolhouse.collect.bundles import BundleGroup
 from schoolhouse.collect.files import find_files
 from schoolhouse.collect.ingest import ingest_files
 from schoolhouse.collect.pipeline import Pipeline
-from schoolhouse.collect.spool import Bundle
+from schoolhouse.collect.spool import Bundle, read_stats
 from schoolhouse.etl.handler import Handler
 from schoolhouse.settings import Settings
 from schoolhouse.warehouse.connection import Warehouse, open_warehouse
@@ -70,22 +69,19 @@ def test_statements_sent_by_all_routes_at_once_land_once_each(
         with open_warehouse(settings(), who="tests") as warehouse:
             ingest_files(warehouse, find_files([str(tmp_path / "a.jsonl")]))
 
-    def uploaded(prefix: str) -> list[str]:
-        """The keys of the bundles, once the pipeline has brought them away."""
-        deadline = time.monotonic() + 180
-        while "Contents" not in (found := aws.s3.list_objects_v2(Bucket=bucket, Prefix=prefix)):
-            assert time.monotonic() < deadline, "no bundle was uploaded"
-            time.sleep(0.2)
-        return [entry["Key"] for entry in found["Contents"]]
-
     def xapi(mode: str) -> None:
         prefix = f"xapi-{mode}"
-        with serving(settings(etl_mode=mode, bundle_prefix=prefix)) as site:
+        own = settings(etl_mode=mode, bundle_prefix=prefix)
+        with serving(own) as site:
             assert site.post(sent).status == 200
-            keys = uploaded(prefix) if mode == BY_S3 else []
-        if mode == BY_S3:
+        if mode == BY_S3:  # its spool is empty now; nothing went through it if all other routes were quicker
+            stats = read_stats(own.spool_file)
+            assert stats.delivered == stats.accepted
+            found = aws.s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
+            assert bool(found) == bool(stats.accepted)
             with Handler(settings()) as handler:
-                handler.handle(notification(bucket, *keys))
+                for entry in found:
+                    handler.handle(notification(bucket, entry["Key"]))
 
     key = "section/123/video/2024-01-01T12-00-00.000Z_{}.jsonl".format
     routes: list[Callable[[], None]] = [
@@ -117,7 +113,7 @@ def test_statements_sent_by_all_routes_at_once_land_once_each(
     assert rows == [(60, 60, 0)]
     by_route = "SELECT route, sum(accepted) FROM loads FINAL WHERE finished_at IS NOT NULL GROUP BY route"
     accepted = dict(tables.ask(by_route, why="tests").rows)
-    assert sum(accepted.values()) >= 7 * 60 - 60  # xAPI leaves out what it finds stored already
+    assert sum(accepted.values()) >= 5 * 60  # xAPI leaves out what it finds stored already
     passed = {check.name: check.passed for check in run_checks(tables)}
     assert passed["duplicates"]
     assert passed["conflicts"]

@@ -163,3 +163,15 @@ def test_a_date_without_a_time_means_the_whole_day() -> None:
     exact = read_request({"s3_bucket": "b", "end_date": "2024-01-01T06:00:00+02:00"}, load_settings())
     assert exact.until is not None
     assert exact.until.isoformat() == "2024-01-01T04:00:00+00:00"
+
+
+@pytest.mark.parametrize(("handle", "reader"), [("server", "native")], indirect=True)
+def test_long_keys_share_an_insert_as_far_as_a_server_takes_their_url(
+    handler: Handler, put: Put, bucket: str, tables: Warehouse
+) -> None:
+    folder = "/".join(["ü" * 50] * 8)  # three times as long in a URL
+    for number in range(60):
+        put(f"section/1/{folder}/{number:02}.jsonl", [video(number, section=1)])
+    answer = handler.handle({"mode": "bulk", "s3_bucket": bucket})
+    assert (answer["files_processed"], answer["events_new"]) == (60, 60)
+    assert tables.ask("SELECT count() FROM loads FINAL", why="tests").value() == 2

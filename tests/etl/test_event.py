@@ -65,6 +65,9 @@ def test_an_s3_notification_is_loaded(handler: Handler, put: Put, bucket: str, t
         "section/1/video/a#b&c=d.jsonl",
         "section/1/video/a*b.jsonl",
         "section/1/video/{a,b}?.jsonl",
+        "section/1//video/a.jsonl",
+        "/section/1/video/first.jsonl",
+        "section/1/./video/a.jsonl",
     ],
 )
 def test_any_key_is_loaded_and_no_other(handler: Handler, put: Put, bucket: str, tables: Warehouse, key: str) -> None:

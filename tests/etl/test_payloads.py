@@ -174,6 +174,9 @@ def test_several_objects_of_a_message_are_taken_and_one_named_twice_is_taken_onc
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
+        (r'{"bucket": "b", "key": "section/1/v/\ud800.jsonl"}', "no Unicode"),
+        (r'{"bucket": "\udfff", "key": "x.jsonl"}', "no Unicode"),
+        (r'{"bucket": "b", "key": "x.jsonl", "etag": "\ud800"}', "no Unicode"),
         ("", "not JSON"),
         ("{", "not JSON"),
         ("[" * 100_000, "nested too deeply"),

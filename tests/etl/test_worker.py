@@ -133,6 +133,30 @@ def test_a_dry_redrive_shows_the_reasons_moves_nothing_and_can_be_followed_at_on
 
 @native_only
 @server_only
+def test_a_redrive_ends_beside_a_worker_that_buries_again_what_comes(
+    etl_settings: Settings, aws: Aws, queues: tuple[str, str]
+) -> None:
+    send(aws, queues[0], "no json")
+    Worker(etl_settings, threads=1).run(until_empty=True)
+    worker = Worker(etl_settings, threads=1)
+    working = threading.Thread(target=worker.run)
+    back: list[dict[str, str]] = []
+    redriving = threading.Thread(target=lambda: back.extend(redrive(aws.sqs, etl_settings)), daemon=True)
+    working.start()
+    redriving.start()
+    redriving.join(20)
+    has_ended = not redriving.is_alive()
+    worker.stop()
+    send(aws, queues[0], {"Event": "s3:TestEvent"})  # ends the wait for messages
+    working.join()
+    assert has_ended
+    assert {message["reason"] for message in back} == {"The message is not JSON."}
+    assert waiting(aws, queues[1]) == 1
+    assert len(redrive(aws.sqs, etl_settings)) == 1  # it was left as it can be received
+
+
+@native_only
+@server_only
 def test_what_fails_for_now_stays_in_the_queue(
     etl_settings: Settings, aws: Aws, bucket: str, queues: tuple[str, str], put: Put, refused_port: int
 ) -> None:

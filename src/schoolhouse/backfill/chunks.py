@@ -2,7 +2,7 @@
 
 One insert takes a whole chunk, read by ClickHouse itself. If that insert fails, the objects are looked at one by one,
 what is missing is set aside, and the rest is halved until the object at fault stands alone. What ClickHouse cannot
-reach (local files, keys that look like patterns, ETL_READER=parquet) is read here and sent.
+reach (local files, keys that it cannot name, ETL_READER=parquet) is read here and sent.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from schoolhouse.backfill.known import known_objects
 from schoolhouse.backfill.patterns import Source
 from schoolhouse.backfill.reading import copied, statement_blocks
 from schoolhouse.errors import (
@@ -26,9 +27,10 @@ from schoolhouse.errors import (
     StorageError,
     WarehouseError,
 )
-from schoolhouse.etl.aws import mapped_errors, objects_url, s3_client
-from schoolhouse.etl.objects import PATTERN, explained
+from schoolhouse.etl.aws import mapped_errors, objects_url, s3_client, url_bytes
+from schoolhouse.etl.objects import UNREACHABLE, explained
 from schoolhouse.settings import Settings
+from schoolhouse.warehouse.bound_values import portions, text_bytes
 from schoolhouse.warehouse.connection import Warehouse, open_warehouse
 from schoolhouse.warehouse.loads import Gathered, Load, Piece, start_load
 from schoolhouse.warehouse.statements import statement
@@ -182,21 +184,21 @@ class ChunkLoader:
             if (known := source if source.size_bytes >= 0 else self._head(source, ChunkResult())) is not None
         ]
 
-    def head_of(self, source: Source, lines: int) -> tuple[str, dict[str, Any]]:
-        """A question for the first lines of an object, and its values."""
+    def head_of(self, source: Source, lines: int) -> list[tuple[str, dict[str, Any]]]:
+        """Questions for the first lines of an object, each with its values."""
         if self._is_for_the_engine(source):
             collection = self.settings.clickhouse_s3_collection
             values = {"url": objects_url([source.ref], self.settings), "format": _ENGINE_FORMATS[self._spec.format]}
             name = "read_head_by_collection" if collection else "read_head"
             values |= {"collection": collection} if collection else {}
-            return statement(name, _SQL), {**values, "lines": lines}
+            return [(statement(name, _SQL), {**values, "lines": lines})]
         found: list[str] = []
         with copied(source, lambda: self.s3) as path:
             for block, _ in self._blocks(path, source):
                 found += block.decode("utf-8", "replace").splitlines()[: lines - len(found)]
                 if len(found) >= lines:
                     break
-        return statement("read_lines", _SQL), {"found": found}
+        return [(statement("read_lines", _SQL), {"found": some}) for some in portions(found, text_bytes)]
 
     def _described(self, sources: list[Source], result: ChunkResult) -> list[Source]:
         """With version and size, where the manifest did not tell; without the missing and the empty."""
@@ -233,9 +235,7 @@ class ChunkLoader:
         """Those that `loaded_objects` does not know. What this very chunk brought before counts as loaded."""
         if not sources or (self._spec.force and not chunk.is_redone):
             return sources
-        names = {"sources": [source.uri for source in sources]}
-        rows = self.warehouse.ask(statement("list_known_objects", _SQL), names, why="backfill").rows
-        known = {(uri, etag): brought_by for uri, etag, brought_by in rows}
+        known = known_objects(self.warehouse, sources, why="backfill")
         wanted: list[Source] = []
         has_own = False
         for source in sources:
@@ -259,15 +259,19 @@ class ChunkLoader:
         return wanted
 
     def _groups(self, sources: list[Source]) -> list[list[Source]]:
-        """What one insert can take: objects of a bucket that ClickHouse reads, or all that we read."""
+        """What one insert can take: objects of a bucket that ClickHouse reads by one URL, or all that we read."""
         groups: dict[tuple[bool, str], list[Source]] = {}
         for source in sources:
             is_for_the_engine = self._is_for_the_engine(source)
             groups.setdefault((is_for_the_engine, source.bucket if is_for_the_engine else ""), []).append(source)
-        return list(groups.values())
+        return [
+            part
+            for (is_for_the_engine, _), group in groups.items()
+            for part in (portions(group, lambda source: url_bytes(source.ref)) if is_for_the_engine else [group])
+        ]
 
     def _is_for_the_engine(self, source: Source) -> bool:
-        return bool(source.bucket) and self.settings.etl_reader == "native" and not PATTERN.search(source.key)
+        return bool(source.bucket) and self.settings.etl_reader == "native" and not UNREACHABLE.search(source.key)
 
     def _load_group(self, chunk: Chunk, group: list[Source], result: ChunkResult) -> list[list[Source]]:
         """Load a group with one insert; if an object of it is at fault, gives back smaller groups to try."""

@@ -15,6 +15,7 @@ from typing import Any, Final
 from sqlalchemy import Engine, func, select
 
 from schoolhouse.backfill.chunks import ChunkLoader, LoadSpec
+from schoolhouse.backfill.known import known_objects
 from schoolhouse.backfill.patterns import Source
 from schoolhouse.backfill.tables import chunk_logs
 from schoolhouse.errors import SchoolhouseError
@@ -58,10 +59,7 @@ class Tally:
             elif (place := self._random.randrange(self.files)) < _SAMPLE:
                 self.sample[place] = source
         if loader is not None:
-            names = {"sources": [source.uri for source in sources]}
-            sql = statement("list_known_objects", "schoolhouse.backfill.sql")
-            rows = loader.warehouse.ask(sql, names, why="backfill dry run").rows
-            known = {(uri, etag) for uri, etag, _ in rows}
+            known = known_objects(loader.warehouse, sources, why="backfill dry run")
             self.known_files += sum((source.uri, source.etag) in known for source in sources)
 
 
@@ -78,7 +76,7 @@ def estimate(
         if source.size_bytes == 0:
             continue
         try:
-            found, took = _judged(loader, source, spec)
+            found, took = _judged(loader, source, planning)
         except SchoolhouseError as error:
             unreadable.append(f"{source.uri}: {error.message}"[:300])
             continue
@@ -86,7 +84,7 @@ def estimate(
         is_whole = count < _LINES
         lines += count
         stored += source.size_bytes if is_whole else sum(size for _, size in found.values())
-        seconds += max(took - planning, 0.0)
+        seconds += took
         verdicts.update({verdict: rows for verdict, (rows, _) in found.items()})
     size = tally.bytes or _guessed_bytes(tally, loader)
     bad = sum(rows for verdict, rows in verdicts.items() if verdict not in ("", "blank"))
@@ -111,12 +109,18 @@ def estimate(
     }
 
 
-def _judged(loader: ChunkLoader, source: Source, spec: LoadSpec) -> tuple[dict[str, tuple[int, int]], float]:
-    """Lines and bytes by verdict, for the head of an object."""
-    origin, parameters = loader.head_of(source, _LINES)
-    question = _question(loader.warehouse, origin)
-    answer = loader.warehouse.ask(question, parameters, why="backfill dry run", limits=loader.s3_limits)
-    return {verdict: (int(rows), int(size)) for verdict, rows, size in answer.rows}, answer.seconds
+def _judged(loader: ChunkLoader, source: Source, planning: float) -> tuple[dict[str, tuple[int, int]], float]:
+    """Lines and bytes by verdict, for the head of an object, and the seconds that its mapping took."""
+    found: dict[str, tuple[int, int]] = {}
+    seconds = 0.0
+    for origin, parameters in loader.head_of(source, _LINES):
+        question = _question(loader.warehouse, origin)
+        answer = loader.warehouse.ask(question, parameters, why="backfill dry run", limits=loader.s3_limits)
+        seconds += max(answer.seconds - planning, 0.0)
+        for verdict, rows, size in answer.rows:
+            before = found.get(verdict, (0, 0))
+            found[verdict] = (before[0] + int(rows), before[1] + int(size))
+    return found, seconds
 
 
 def _question(warehouse: Warehouse, origin: str) -> str:

@@ -13,6 +13,8 @@ from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import Engine, update
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from schoolhouse.backfill.chunks import Chunk, ChunkLoader, ChunkResult, LoadSpec
 from schoolhouse.backfill.estimate import Tally, estimate
@@ -34,6 +36,9 @@ log = logging.getLogger(__name__)
 
 _LONGEST_WAIT_SECONDS: Final = 10.0
 _ATTEMPT_WAIT_SECONDS: Final = 5.0
+
+# What the app's database raises while it is away or busy.
+_DATABASE_AWAY: Final = (InterfaceError, OperationalError, PoolTimeout)
 
 # Objects of a chunk, and where to go on when they are done.
 Portion = tuple[list[Source], str]
@@ -58,6 +63,18 @@ def do(engine: Engine, lease: Lease, settings: Settings, *, must_end: Callable[[
             log.info("another worker goes on", extra={"reason": error.message})
         except SchoolhouseError as error:
             job.fail(error)
+        except _DATABASE_AWAY:  # nothing can be written: the lease runs out, and no attempt is counted
+            raise
+        except Exception as error:
+            log.exception("a backfill failed unexpectedly", extra={"kind": lease.kind, "id": lease.id})
+            job.fail(_surprise(error))
+
+
+def _surprise(error: Exception) -> SchoolhouseError:
+    """What nobody foresaw, by its class: its text may hold anything."""
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return SchoolhouseError(f"The attempt failed unexpectedly ({name}).", hint="The worker's log tells where.")
 
 
 def held_run(connection: Any, lease: Lease) -> Any:
@@ -90,7 +107,7 @@ class Job:
         self._row = row
         self._run = run
         self._sequence = int(row.get("chunk_sequence", 0))
-        self._is_fresh = lease.token == 1
+        self._is_fresh = lease.is_first
         self._spec = LoadSpec(run["format"], run["clickhouse_settings"], run["options"], bool(run["force"]))
 
     def work(self) -> None:
@@ -147,6 +164,12 @@ class Job:
             extra={"kind": lease.kind, "id": lease.id, "attempt": lease.attempt, "reason": error.message},
         )
 
+    @property
+    def _name(self) -> str:
+        """The run's name in the warehouse. Its time belongs to it: SQLite gives the number of a deleted run again."""
+        kind = "manual" if self._lease.kind == "manual" else "inventory"
+        return f"backfill {kind} {self._run['id']} of {self._run['created_at']:%Y-%m-%dT%H:%M:%S.%fZ}"
+
     def _go_on(self) -> None:
         """Raise Stopped if the work is not wanted now."""
         if self._watch.order != "go" or self._watch.stops_now:
@@ -161,7 +184,7 @@ class Job:
         manifest = read_manifest(s3, place.bucket, place.key)
         file = DataFile(self._row["parquet_key"], -1, self._row["checksum"])
         start = int(self._row["position"] or 0)
-        name = f"backfill inventory {self._run['id']}, batch {self._row['sequence']}"
+        name = f"{self._name}, batch {self._row['sequence']}"
         with fetched(s3, manifest.bucket, file) as path:
             found = pages(
                 path, manifest, key_filter(self._run), page_size=int(self._run["manifest_page_size"]), start_row=start
@@ -187,7 +210,7 @@ class Job:
         sources = matching(place, settings, s3, after=self._row["position"])
         portions = ((chunk, chunk[-1].key) for chunk in iter(lambda: list(islice(sources, size)), []))
         began = time.time()
-        self._load_all(settings, f"backfill manual {self._run['id']}", portions)
+        self._load_all(settings, self._name, portions)
         if self._run["metadata"].get("optimize"):
             with transaction(self._engine) as connection:
                 row = held(connection, self._lease)

@@ -6,14 +6,12 @@ none. A receiver that fails is tried again, five times in all.
 
 from __future__ import annotations
 
-import json
 import logging
-import urllib.error
-import urllib.request
 from typing import Any, Final
 
 from sqlalchemy import Engine
 
+from schoolhouse import webhook
 from schoolhouse.backfill.chunk_logs import RunKind
 from schoolhouse.backfill.runs import take_notice, untake_notice
 from schoolhouse.backfill.tables import COUNTS
@@ -21,7 +19,6 @@ from schoolhouse.settings import Settings
 
 log = logging.getLogger(__name__)
 
-_TIMEOUT_SECONDS: Final = 10
 _MOST_TRIES: Final = 5
 _FACTS: Final = ("id", "status", "dry_run", "initiated_by", "error", "started_at", "finished_at", "total_objects")
 
@@ -48,15 +45,8 @@ def facts_of(kind: RunKind, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _post(url: str, facts: dict[str, Any]) -> bool:
-    """Send it; whether the receiver took it. The URL may hold a secret, so it is never shown."""
-    if not url:
-        return True
-    try:
-        request = urllib.request.Request(  # noqa: S310 - the operator's own setting
-            url, data=json.dumps(facts, default=str).encode(), headers={"Content-Type": "application/json"}
-        )
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS):  # noqa: S310
-            return True
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        log.warning("the webhook did not take a notice", extra={"run": facts["id"], "reason": type(error).__name__})
-        return False
+    """Send it; whether the receiver took it."""
+    reason = webhook.send(url, facts) if url else ""
+    if reason:
+        log.warning("the webhook did not take a notice", extra={"run": facts["id"], "reason": reason})
+    return not reason

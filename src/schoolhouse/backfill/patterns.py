@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from schoolhouse.backfill.places import Place, is_allowed_path
+from schoolhouse.errors import UsageError
 from schoolhouse.etl.aws import mapped_errors
 from schoolhouse.etl.payloads import ObjectRef
 from schoolhouse.settings import Settings
@@ -41,7 +42,11 @@ class Source:
 
 
 def pattern_regex(pattern: str) -> re.Pattern[str]:
-    """The pattern as a regular expression over whole keys."""
+    """The pattern as a regular expression over whole keys.
+
+    Raises:
+        UsageError: a range counts down, or is too wide.
+    """
     pieces: list[str] = []
     end = 0
     for match in _PART.finditer(pattern):
@@ -66,8 +71,12 @@ def _piece(match: re.Match[str]) -> str:
         return "(?:" + "|".join(re.escape(choice) for choice in match["choices"].split(",")) + ")"
     first, last = int(match["first"]), int(match["last"])
     width = len(match["first"]) if match["first"].startswith("0") else 0
-    numbers = range(first, min(last, first + _MOST_NUMBERS) + 1)
-    return "(?:" + "|".join(f"{number:0{width}}" for number in numbers) + ")"
+    if not 0 <= last - first < _MOST_NUMBERS:
+        raise UsageError(
+            f"The range {text[:60]} counts {'down' if last < first else f'more than {_MOST_NUMBERS} numbers'}.",
+            hint="Write the smaller number first, as in {1..9}; for more numbers take *.",
+        )
+    return "(?:" + "|".join(f"{number:0{width}}" for number in range(first, last + 1)) + ")"
 
 
 def fixed_prefix(pattern: str) -> str:

@@ -27,13 +27,17 @@ Order = Literal["go", "pause", "cancel", "lost"]
 
 @dataclass(frozen=True)
 class Lease:
-    """A claim on a piece of work. `is_takeover`: a worker held it before and did not hand it back."""
+    """A claim on a piece of work.
+
+    `is_first`: nobody held it before. `is_takeover`: a worker held it and did not hand it back.
+    """
 
     kind: Kind
     id: int
     token: int
     run_id: int
     attempt: int
+    is_first: bool
     is_takeover: bool
     owner: str
 
@@ -93,7 +97,8 @@ def _take(connection: Connection, kind: Kind, row: Any, now: float, owner: str, 
         if connection.execute(free).first():
             states = _batch_states(connection, run_id).values()
             connection.execute(update(inventory_runs).where(inventory_runs.c.id == run_id).values(_counted(states)))
-    return Lease(kind, int(row["id"]), token, run_id, attempt, is_takeover, owner)
+    is_first = row["started_at"] is None
+    return Lease(kind, int(row["id"]), token, run_id, attempt, is_first, is_takeover, owner)
 
 
 def _give_up(connection: Connection, kind: Kind, row: Any, now: float) -> None:

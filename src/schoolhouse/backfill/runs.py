@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, cast
 from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from schoolhouse.backfill.chunk_logs import RunKind
+from schoolhouse.backfill.patterns import pattern_regex
 from schoolhouse.backfill.places import place_of
 from schoolhouse.backfill.planning import has_plan, inventory_prefix
 from schoolhouse.backfill.queue import lock_run, move, settle_run
@@ -33,14 +34,14 @@ def create_run(
     """Store a run; a worker takes it from there.
 
     Raises:
-        UsageError: its pattern or manifest is no address.
+        UsageError: its pattern or manifest is no address, or a range of the pattern is none.
         AccessRefused: the address is not among those allowed.
         SettingsError: no inventory is named, by the request or by the settings.
     """
     values = request.model_dump()
     kind: RunKind = "manual" if isinstance(request, ManualRequest) else "inventory"
     if isinstance(request, ManualRequest):
-        place_of(request.s3_pattern, settings)
+        pattern_regex(place_of(request.s3_pattern, settings).key)
         values["metadata"] = {"optimize": values.pop("optimize")}
     elif place_of(request.manifest_url or inventory_prefix(values, settings), settings).is_local:
         raise UsageError("An inventory lies in S3.", hint="Such as s3://my-inventories/my-bucket/daily")

@@ -8,6 +8,7 @@ rows_new brought it first), bytes_read bytes of the objects as stored, bytes_wri
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -75,6 +76,14 @@ def _counts() -> list[Column[Any]]:
     return [Column(name, BigInteger, nullable=False, default=0, server_default="0") for name in COUNTS]
 
 
+def _first_token() -> int:
+    """Where the tokens of a row begin, which guard it against late writes: above those of all that were before it.
+
+    SQLite gives the number of a deleted row again, and a worker may still hold that one.
+    """
+    return time.time_ns() // 1_000_000
+
+
 def _work() -> list[Column[Any]]:
     """What a worker needs of a thing that it may hold."""
     return [
@@ -84,7 +93,7 @@ def _work() -> list[Column[Any]]:
         Column("last_attempt_at", UtcTime),
         Column("not_before", Double, nullable=False, default=0.0),  # seconds of Unix time, by the database's clock
         Column("lease_owner", String(200), nullable=False, default=""),
-        Column("lease_token", BigInteger, nullable=False, default=0),  # rises with every claim: guards later writes
+        Column("lease_token", BigInteger, nullable=False, default=_first_token),  # rises with every claim
         Column("lease_until", Double, nullable=False, default=0.0),
         Column("takeovers", Integer, nullable=False, default=0),  # leases lost since the last completed chunk
         Column("created_at", UtcTime, nullable=False),

@@ -92,8 +92,8 @@ class Worker:
                 log.warning("a worker of backfills waits", extra={"reason": reason, "seconds": wait})
                 was_busy = False
                 wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
-            except Exception:  # one run's surprise must not end the workers of all
-                log.exception("a backfill failed unexpectedly; its lease runs out and it is tried again")
+            except Exception:  # `do` ends an attempt that surprises it; nothing else may end the workers of all
+                log.exception("a worker of backfills failed unexpectedly and goes on")
                 was_busy = False
             if not was_busy:
                 if self._until_idle and self._is_idle():

@@ -94,7 +94,7 @@ def _mapped(response: dict[str, Any], subject: str) -> StorageError:
 
 def objects_url(refs: Sequence[ObjectRef], settings: Settings) -> str:
     """The URL by which ClickHouse reads objects of one bucket, their keys percent-encoded."""
-    keys = [quote(ref.key, safe="/-_.~") for ref in refs]
+    keys = [_quoted(ref.key) for ref in refs]
     path = keys[0] if len(keys) == 1 else "{" + ",".join(keys) + "}"
     bucket = refs[0].bucket
     if settings.aws_endpoint_url:
@@ -102,3 +102,12 @@ def objects_url(refs: Sequence[ObjectRef], settings: Settings) -> str:
     if "." in bucket:  # a certificate's wildcard covers one label
         return f"https://s3.{settings.aws_region}.amazonaws.com/{bucket}/{path}"
     return f"https://{bucket}.s3.{settings.aws_region}.amazonaws.com/{path}"
+
+
+def url_bytes(ref: ObjectRef) -> int:
+    """What an object adds to the URL of several."""
+    return len(_quoted(ref.key)) + 1
+
+
+def _quoted(key: str) -> str:
+    return quote(key, safe="/-_.~")

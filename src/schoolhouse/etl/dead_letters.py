@@ -2,10 +2,15 @@
 
 "Once" means that the message is then done: it is not returned to its queue, which would copy it again at each delivery.
 (A process killed between the two leaves a second copy, and loading it twice counts nothing twice.)
+
+A worker beside a redrive may bury again at once what is put back. Such a message was sent after the redrive began, by
+the queue's own clock, and stays where it is: a redrive puts back what was dead when it began, and ends.
 """
 
 from __future__ import annotations
 
+import time
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from schoolhouse.errors import SettingsError
@@ -38,7 +43,7 @@ def bury(sqs: Any, queue_url: str, *, body: str, message_id: str, reason: str) -
 
 
 def redrive(sqs: Any, settings: Settings, *, limit: int = 0, dry_run: bool = False) -> list[dict[str, str]]:
-    """Put dead messages back into the queue; returns each with its reason.
+    """Put the messages that are dead by now back into the queue; returns each with its reason.
 
     A message leaves the dead-letter queue only after the queue has taken it. With `dry_run` nothing moves, and the
     messages seen can be received again at once.
@@ -46,32 +51,46 @@ def redrive(sqs: Any, settings: Settings, *, limit: int = 0, dry_run: bool = Fal
     if not settings.failure_queue_url or not (settings.queue_url or dry_run):
         raise SettingsError("Redriving needs two queues.", hint="Set FAILURE_DLQ_URL and XAPI_QUEUE_URL.")
     found: list[dict[str, Any]] = []
+    hidden: list[dict[str, Any]] = []
+    began_ms = 0
     try:
         while not limit or len(found) < limit:
-            messages = _receive(sqs, settings, min(_AT_ONCE, limit - len(found)) if limit else _AT_ONCE)
+            messages, now_ms = _receive(sqs, settings, min(_AT_ONCE, limit - len(found)) if limit else _AT_ONCE)
+            began_ms = began_ms or now_ms
             if not messages:
                 break
             for message in messages:
-                found.append(message)
-                if not dry_run:
+                is_newer = _sent_ms(message) > began_ms
+                if is_newer or dry_run:
+                    hidden.append(message)
+                else:
                     _put_back(sqs, settings, message)
+                if not is_newer:
+                    found.append(message)
     finally:
-        if dry_run:
-            _unhide(sqs, settings, found)
+        _unhide(sqs, settings, hidden)
     return [_described(message) for message in found]
 
 
-def _receive(sqs: Any, settings: Settings, at_most: int) -> list[dict[str, Any]]:
+def _receive(sqs: Any, settings: Settings, at_most: int) -> tuple[list[dict[str, Any]], int]:
+    """Some messages, and the queue's time at the end of the second of its answer, in milliseconds of Unix time."""
     with mapped_errors("the dead-letter queue"):
         answer = sqs.receive_message(
             QueueUrl=settings.failure_queue_url,
             MaxNumberOfMessages=at_most,
+            AttributeNames=["SentTimestamp"],
             MessageAttributeNames=["All"],
             VisibilityTimeout=_HIDDEN_SECONDS,
             WaitTimeSeconds=1,
         )
     messages: list[dict[str, Any]] = answer.get("Messages", [])
-    return messages
+    told = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    now = parsedate_to_datetime(told).timestamp() if told else time.time()
+    return messages, int(now * 1000) + 999
+
+
+def _sent_ms(message: dict[str, Any]) -> int:
+    return int(message.get("Attributes", {}).get("SentTimestamp", 0))
 
 
 def _unhide(sqs: Any, settings: Settings, messages: list[dict[str, Any]]) -> None:

@@ -28,16 +28,18 @@ from schoolhouse.errors import (
     StorageUnavailable,
     WarehouseUnavailable,
 )
-from schoolhouse.etl.aws import mapped_errors, objects_url, s3_client
+from schoolhouse.etl.aws import mapped_errors, objects_url, s3_client, url_bytes
 from schoolhouse.etl.payloads import ObjectRef
 from schoolhouse.settings import Settings
+from schoolhouse.warehouse.bound_values import portions
 from schoolhouse.warehouse.connection import Warehouse, open_warehouse
 from schoolhouse.warehouse.loads import Load, LoadSummary, Piece, start_load
 from schoolhouse.warehouse.statements import statement
 
 TimeLeft = Callable[[], float]  # seconds until the invocation must have answered
 
-PATTERN: Final = re.compile(r"[*?{}]")  # s3() takes these as patterns, however they are written
+# Keys that s3() cannot name, however they are written: it takes some signs for a pattern, and no empty folder.
+UNREACHABLE: Final = re.compile(r"[*?{}]|//|^/")
 _PIECE_BYTES: Final = 1 << 20
 _GROUP_OBJECTS: Final = 100
 _GROUP_BYTES: Final = 64 << 20
@@ -111,7 +113,8 @@ class ObjectLoader:
         with ThreadPoolExecutor(self.settings.etl_concurrency, thread_name_prefix="etl-head") as pool:
             prepared = list(pool.map(self._described, refs))
         yield from (outcome for outcome in prepared if isinstance(outcome, Outcome))
-        groups = list(grouped(outcome for outcome in prepared if isinstance(outcome, ObjectRef)))
+        found = grouped(outcome for outcome in prepared if isinstance(outcome, ObjectRef))
+        groups = [part for group in found for part in portions(group, url_bytes)]
         workers = min(self.settings.etl_concurrency, len(groups))
         if workers <= 1:
             for group in groups:
@@ -136,7 +139,7 @@ class ObjectLoader:
         return [Outcome(ref, "loaded", summary=summary if place == 0 else None) for place, ref in enumerate(group)]
 
     def _loaded(self, group: list[ObjectRef], seconds_left: float) -> LoadSummary:
-        is_native = self.settings.etl_reader == "native" and not PATTERN.search(group[0].key)
+        is_native = self.settings.etl_reader == "native" and not UNREACHABLE.search(group[0].key)
         name = group[0].uri if len(group) == 1 else f"{group[0].uri} and {len(group) - 1} more"
         with (
             self.warehouse() as warehouse,
@@ -181,11 +184,12 @@ class ObjectLoader:
             "max_rows": self.settings.max_rows_per_insert,
             "max_bytes": self.settings.max_parquet_bytes_per_insert,
         }
+        max_line_bytes = self.settings.max_line_bytes
         waiting: list[Piece] = []
         rows = size = 0
         for ref in group:
             first_line = 1
-            for block in blocks(self._read(ref), **limits):
+            for block in blocks(self._read(ref), **limits, max_line_bytes=max_line_bytes):
                 count = block.count(b"\n") + (not block.endswith(b"\n"))
                 if waiting and (rows + count > limits["max_rows"] or size + len(block) > limits["max_bytes"]):
                     load.add_pieces(waiting, wire="Parquet")
@@ -220,13 +224,13 @@ class ObjectLoader:
 def grouped(refs: Iterable[ObjectRef]) -> Iterator[list[ObjectRef]]:
     """Objects of one bucket that one insert takes: a hundred small ones, or one large one.
 
-    Planning the mapping costs an insert a fifth of a second, whatever its size, so objects share it. A key that holds a
-    pattern of `s3()` is alone.
+    Planning the mapping costs an insert a fifth of a second, whatever its size, so objects share it. A key that
+    ClickHouse cannot reach is alone.
     """
     waiting: dict[str, list[ObjectRef]] = {}
     sizes: dict[str, int] = {}
     for ref in refs:
-        if PATTERN.search(ref.key):
+        if UNREACHABLE.search(ref.key):
             yield [ref]
             continue
         group = waiting.setdefault(ref.bucket, [])
@@ -239,29 +243,35 @@ def grouped(refs: Iterable[ObjectRef]) -> Iterator[list[ObjectRef]]:
     yield from (group for group in waiting.values() if group)
 
 
-def blocks(pieces: Iterable[bytes], *, max_rows: int, max_bytes: int) -> Iterator[bytes]:
+def blocks(pieces: Iterable[bytes], *, max_rows: int, max_bytes: int, max_line_bytes: int) -> Iterator[bytes]:
     """Whole lines in blocks of at most `max_rows` lines and `max_bytes` bytes (one longer line is a block alone).
 
+    Of a line that is much longer than `max_line_bytes` the middle is dropped; it is still seen to be too long.
     Lines keep their newlines; the last may lack one. A carriage return ends no line, as in ClickHouse. A piece that is
     small enough is not cut, so a line costs no Python of its own.
     """
-    for whole in _whole_lines(pieces):
+    for whole in _whole_lines(pieces, max_line_bytes):
         if len(whole) <= max_bytes and whole.count(b"\n") < max_rows:
             yield whole
         else:
             yield from _cut(whole, max_rows, max_bytes)
 
 
-def _whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def _whole_lines(pieces: Iterable[bytes], max_line_bytes: int) -> Iterator[bytes]:
     """The pieces, each ending where a line ends."""
     parts: list[bytes] = []
+    size = 0
     for piece in pieces:
         end = piece.rfind(b"\n") + 1
         if end:
             yield b"".join([*parts, piece[:end]])
-            parts = []
+            parts, size = [], 0
         if end < len(piece):
             parts.append(piece[end:])
+            size += len(piece) - end
+        if size > 2 * max_line_bytes:
+            parts = [b"".join(parts)[: max_line_bytes + 1]]
+            size = max_line_bytes + 1
     if parts:
         yield b"".join(parts)
 

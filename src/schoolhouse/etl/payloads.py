@@ -216,11 +216,15 @@ def _bridge_object(content: Mapping[str, Any]) -> ObjectRef | None:
 def _named(bucket: Any, key: Any, facts: Mapping[str, Any]) -> ObjectRef:
     if not (isinstance(bucket, str) and bucket and isinstance(key, str) and key):
         raise PayloadError("A bucket or key is missing or is no text.")
-    etag = facts.get("eTag") or facts.get("etag") or ""
+    etag = str(facts.get("eTag") or facts.get("etag") or "")
     size = facts.get("size")
+    try:
+        f"{bucket}{key}{etag}".encode()
+    except UnicodeEncodeError:  # JSON can write half a character, and no service takes it
+        raise PayloadError("A bucket, key or ETag is no Unicode.") from None
     return ObjectRef(
         bucket=bucket,
         key=key,
-        etag=str(etag).strip('"'),
+        etag=etag.strip('"'),
         size_bytes=size if isinstance(size, int) and not isinstance(size, bool) else -1,
     )

@@ -6,12 +6,10 @@ learner's identifier. An alert that cannot be delivered is logged and stops noth
 
 from __future__ import annotations
 
-import json
 import logging
-import urllib.error
-import urllib.request
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from schoolhouse import webhook
 from schoolhouse.lake.ledger import QUARANTINED
 
 if TYPE_CHECKING:
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
     from schoolhouse.settings import Settings
 
 log = logging.getLogger(__name__)
-_TIMEOUT_SECONDS: Final = 10
 
 
 def window_failed(settings: Settings, plan: Plan, error: SchoolhouseError) -> None:
@@ -36,7 +33,7 @@ def window_done(settings: Settings, plan: Plan, done: Done) -> None:
     if done.expired:
         text = f"{subject} lost {done.expired} messages: the broker had deleted them before they were read."
         _send(settings, "messages_expired", text, plan, {**facts, "expired": done.expired})
-    if done.state == QUARANTINED:
+    if done.state == QUARANTINED and done.quarantined_rows:  # not once more when a later slice ends the window
         text = f"{subject} is quarantined: quality score {done.score}, {done.quarantined_rows} rows are held back."
         _send(settings, "window_quarantined", text, plan, facts)
     elif done.level in {"error", "warning"}:
@@ -59,10 +56,5 @@ def _post(settings: Settings, body: dict[str, Any]) -> None:
     url = settings.lake_alert_webhook.get_secret_value()
     if not url.startswith(("http://", "https://")):
         return
-    request = urllib.request.Request(  # noqa: S310 - the scheme is checked above
-        url, data=json.dumps(body).encode(), headers={"Content-Type": "application/json"}, method="POST"
-    )
-    try:
-        urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS).close()  # noqa: S310
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        log.warning("an alert was not delivered", extra={"kind": body["kind"], "reason": type(error).__name__})
+    if reason := webhook.send(url, body):
+        log.warning("an alert was not delivered", extra={"kind": body["kind"], "reason": reason})

@@ -1,5 +1,5 @@
 -- Which of some objects are in, and the name of the load that brought each
--- sources: their names. source, etag, load_source (the source of the load, such as 'backfill inventory 3, batch 1, chunk 2')
+-- sources: their names. source, etag, load_source (the source of the load: name of the run, batch, chunk)
 SELECT known.source AS source, known.etag AS etag, brought.source AS load_source
 FROM
 (
