@@ -68,6 +68,13 @@ def test_run_loads_a_window_once(loaded: dict[str, str]) -> None:
     assert [(one["did"], one["rows"]) for one in anew] == [("loaded", 60)]
 
 
+def test_hours_that_were_never_loaded_are_told_when_a_span_is_worked_on_again(loaded: dict[str, str]) -> None:
+    span = ["backfill", "--from", "2024-03-04T09", "--to", "2024-03-04T11", "--dataset", "user_attempts", "--again"]
+    done = _json(loaded, *span)
+    assert [(one["did"], one["state"]) for one in done] == [("skipped", "never loaded"), ("loaded", "loaded")]
+    assert "never loaded" in _run(loaded, *span).output
+
+
 def test_run_without_a_window_takes_what_is_due(loaded: dict[str, str]) -> None:
     done = _json(loaded, "run", "--catch-up", "1")
     assert sorted(one["dataset"] for one in done) == sorted(topic.dataset for topic in TOPICS.values())

@@ -152,6 +152,58 @@ def test_an_hour_in_its_grace_does_not_keep_the_next_one_waiting(broker: Broker,
     assert follower._open["user_attempts"] == over
 
 
+def test_a_slice_that_is_held_back_does_not_stop_the_rest_of_its_hour(
+    broker: Broker, lake: Lake, rows_of: Rows, webhook: tuple[str, list[dict[str, Any]]]
+) -> None:
+    url, told = webhook
+    over = window_of(now()).before
+    of_grace = lake.settings.model_copy(update={"lake_grace_seconds": 7200, "lake_alert_webhook": SecretStr(url)})
+    seen: list[tuple[str, str, int]] = []
+    follower = Follower(
+        lake_of(of_grace),
+        ["user_attempts"],
+        tell=lambda outcome: seen.append((outcome.state, outcome.done.level, outcome.done.rows)),
+    )
+    follower._open["user_attempts"] = over
+    events = attempts(50, over.start, first=1)
+    broker.send("user.attempts", messages([{**attempts(1, over.start)[0], "item_id": None}]))
+    follower.run(rounds=1)
+    broker.send("user.attempts", messages(events))
+    follower.run(rounds=1)
+
+    assert seen[0] == ("quarantined", "critical", 0)
+    assert [(state, rows) for state, _, rows in seen[1:]] == [("open", 50)]
+    must_hold(lake, events)
+    assert rows_of("quarantine", "user_attempts").height == 1
+
+    follower.lake = lake_of(of_grace.model_copy(update={"lake_grace_seconds": 0}))
+    follower.run(rounds=1)
+    standing = {one.dataset: one for one in summary.status(lake, 3)}["user_attempts"]
+    assert follower._open["user_attempts"] == Window(over.end)
+    assert (standing.quarantined, standing.open) == (1, 0)  # a row of it is still held
+    assert [one["kind"] for one in told].count("window_quarantined") == 1
+    assert window.run(lake, "user_attempts", over).did == "already"
+
+
+def test_an_hour_that_ends_with_rows_held_back_is_loaded_when_they_are_good(
+    broker: Broker, lake: Lake, rows_of: Rows
+) -> None:
+    over = window_of(now()).before
+    patient = lake_of(lake.settings.model_copy(update={"lake_grace_seconds": 7200}))
+    hasty = lake_of(lake.settings.model_copy(update={"lake_grace_seconds": 0}))
+    rest = attempts(3000, over.start, first=1)
+    for events in ([{**attempts(1, over.start)[0], "item_id": None}], rest):
+        broker.send("user.attempts", messages(events))
+        window.run(patient, "user_attempts", over)
+    assert window.run(hasty, "user_attempts", over).state == "quarantined"
+
+    outcome = window.run(hasty, "user_attempts", over, again=True)  # one of so many is within the tolerance
+
+    assert (outcome.state, outcome.is_ended, outcome.done.rows) == ("loaded", True, 3001)
+    assert rows_of("quarantine", "user_attempts").height == 0
+    must_hold(lake, [*attempts(1, over.start), *rest])
+
+
 def test_checking_what_is_stored_finds_rows_that_stand_twice(loaded: Lake) -> None:
     until = START.replace(hour=0) + timedelta(days=1)
     good = integrity.validate(loaded, "user_attempts", 2, until=until)
@@ -277,3 +329,43 @@ def test_a_window_that_was_held_back_is_freed_when_it_is_good(broker: Broker, la
     assert (outcome.state, outcome.done.rows) == ("loaded", 20)
     assert rows_of("quarantine", "user_attempts").height == 0
     assert rows_of("processed", "user_attempts").height == 20
+
+
+def test_an_event_of_a_day_whose_rows_were_cleaned_up_is_set_aside_and_the_sums_of_that_day_stay(
+    broker: Broker, lake: Lake, rows_of: Rows
+) -> None:
+    old, recent = window_of(now() - timedelta(days=400)), window_of(now() - timedelta(hours=5))
+    broker.send("user.attempts", messages(attempts(20, old.start)))
+    window.run(lake, "user_attempts", old)
+    retention.cleanup(lake, dry_run=False)
+    before = rows_of("aggregated", "daily_aggregations")
+    new = attempts(10, recent.start, first=20)
+    values = [json.dumps(event).encode() for event in [*attempts(1, old.start, first=30), *new]]
+    broker.send("user.attempts", [(recent.start, b"no JSON", 0), *((recent.start, value, 0) for value in values)])
+
+    outcome = window.run(lake, "user_attempts", recent)
+
+    assert (outcome.done.rows, outcome.done.poison) == (10, 2)
+    held = rows_of("quarantine", "messages").sort("kafka_offset")
+    assert held["reason"].to_list()[-1] == "too_old"
+    assert held["value"].to_list() == [b"no JSON", values[0]]
+    of_the_day = {"year": old.start.year, "month": old.start.month, "day": old.start.day}
+    assert rows_of("aggregated", "daily_aggregations").filter(**of_the_day).equals(before)
+    assert sorted(rows_of("processed", "user_attempts")["event_id"]) == [event["event_id"] for event in new]
+
+
+def test_sums_stay_when_a_window_is_worked_on_again_whose_rows_were_cleaned_up(
+    broker: Broker, lake: Lake, rows_of: Rows
+) -> None:
+    keeping = lake_of(lake.settings.model_copy(update={"lake_raw_retention_days": 0}))
+    broker.send("user.attempts", messages(attempts(20, START) + attempts(20, START + HOUR, first=20)))
+    for one in (FIRST, Window(FIRST.end)):
+        window.run(keeping, "user_attempts", one)
+    before = rows_of("aggregated", "daily_aggregations")
+    retention.cleanup(lake_of(keeping.settings.model_copy(update={"lake_aggregated_retention_days": 0})), dry_run=False)
+
+    assert window.run(keeping, "user_attempts", FIRST, again=True).state == "loaded"
+
+    assert rows_of("aggregated", "daily_aggregations").equals(before)
+    until = START.replace(hour=0) + timedelta(days=1)
+    assert not integrity.validate(keeping, "daily_aggregations", 1, until=until)[0].is_broken

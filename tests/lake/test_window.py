@@ -194,6 +194,32 @@ def test_a_window_that_was_never_loaded_cannot_be_worked_on_again(broker: Broker
         window.run(lake, "user_attempts", FIRST, again=True)
 
 
+def test_hours_of_a_span_that_were_never_loaded_are_passed_over_when_it_is_worked_on_again(
+    broker: Broker, lake: Lake
+) -> None:
+    events = attempts(40, START) + attempts(40, START + 2 * HOUR, first=40)
+    broker.send("user.attempts", messages(events))
+    for one in (FIRST, THIRD):
+        window.run(lake, "user_attempts", one)
+    Table(lake, "raw", "user_attempts").delete("kafka_offset < 5", {})  # of the first hour: it fails
+
+    results = list(backfill.run(lake, START - HOUR, THIRD.end, ["user_sessions", "user_attempts"], again=True))
+
+    told = [
+        (one.dataset, str(one.window)[-2:], "failed" if isinstance(one, backfill.Failure) else one.did)
+        for one in results
+    ]
+    sessions = [("user_sessions", hour, "skipped") for hour in ("09", "10", "11", "12")]
+    did = {"09": "skipped", "10": "failed", "11": "skipped", "12": "loaded"}
+    assert sorted(told) == sorted(sessions + [("user_attempts", hour, what) for hour, what in did.items()])
+    must_hold(lake, events)
+
+
+def test_a_span_of_which_nothing_was_ever_loaded_cannot_be_worked_on_again(broker: Broker, lake: Lake) -> None:
+    with pytest.raises(UsageError, match="Nothing was ever loaded of user_attempts"):
+        list(backfill.run(lake, START, THIRD.end, ["user_attempts"], again=True))
+
+
 def test_fields_that_come_and_go_do_no_harm(broker: Broker, lake: Lake, rows_of: Rows) -> None:
     plain = attempts(10, START)
     more = [{**event, "device": "tablet", "topic": "topology"} for event in attempts(10, START + HOUR, first=10)]

@@ -55,7 +55,7 @@ def load_history(
 ) -> None:
     """Load the windows of a span of time, oldest first.
 
-    What is loaded is skipped; what fails does not stop the rest.
+    What is loaded is skipped (with --again: what never was); what fails does not stop the rest.
 
     Example: schoolhouse lake backfill --from 2024-01-01 --to 2024-02-01
     """
@@ -186,11 +186,14 @@ def _show(results: list[Outcome | Failure], as_json: bool) -> None:
 
 def _line(facts: dict[str, Any]) -> list[Any]:
     """Of a window what fits a terminal; `--json` has the rest."""
+    from schoolhouse.lake.backfill import SKIPPED
     from schoolhouse.lake.window import ALREADY
 
     window, dataset, state = facts["window"], facts["dataset"], facts["state"]
     if facts["did"] == ALREADY:
         return [window, dataset, f"{state} already", None, "", None]
+    if facts["did"] == SKIPPED:
+        return [window, dataset, state, None, SKIPPED, None]
     notes = [f"{facts[name]} {name}" for name in ("duplicates", "poison", "late", "expired") if facts.get(name)]
     score = facts.get("score")
     return [window, dataset, state, facts.get("rows"), ", ".join(notes), None if score is None else round(score, 1)]

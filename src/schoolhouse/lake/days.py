@@ -2,10 +2,14 @@
 
 Everybody who changes a day raises that day's number in the table, and reads attempts and sessions after looking at it.
 So of two windows of one day, the one that commits last has seen the rows of both.
+
+Sums are kept longer than the rows that they are made of. A cleaning-up that drops rows leaves its day as a number in
+their table, and sums of earlier days stay as they are.
 """
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 
 DATASET: Final = "daily_aggregations"
 SOURCES: Final = ("user_attempts", "user_sessions")
+CLEANED_UP: Final = "cleaned up"  # the transaction that says before which day a table's rows were dropped
 
 
 def recompute(lake: Lake, plan: Plan, touched: list[str]) -> None:
@@ -32,22 +37,38 @@ def recompute(lake: Lake, plan: Plan, touched: list[str]) -> None:
     def make(opened: DeltaTable) -> Change | None:
         if number_in(opened, plan.transaction) >= plan.number:
             return None
-        locks = {f"day {day}": number_in(opened, f"day {day}") + 1 for day in touched}
-        facts = {"window": plan.window, "dataset": plan.dataset, "days": ",".join(touched)}
-        rows = sums(lake, touched)
-        return Change(rows, {**locks, plan.transaction: plan.number}, predicate(touched) if touched else "", facts)
+        kept, rows = sums(lake, touched)
+        locks = {f"day {day}": number_in(opened, f"day {day}") + 1 for day in kept}
+        facts = {"window": plan.window, "dataset": plan.dataset, "days": ",".join(kept)}
+        return Change(rows, {**locks, plan.transaction: plan.number}, predicate(kept) if kept else "", facts)
 
     table.commit(schema, make)
 
 
-def sums(lake: Lake, touched: list[str]) -> pl.DataFrame:
-    """The aggregations of these days, from what the processed zone holds now."""
+def sums(lake: Lake, touched: list[str]) -> tuple[list[str], pl.DataFrame]:
+    """Those of the days whose rows were not cleaned up, and their sums, from what the processed zone holds now."""
+    tables = [Table(lake, "processed", name) for name in SOURCES]
+    opened = [table.open() for table in tables]  # rows and numbers of the same moment
+    first = _first_kept(opened)
+    kept = [day for day in touched if first is None or date.fromisoformat(day) >= first]
     sources = []
-    for name in SOURCES:
-        found = Table(lake, "processed", name).scan()
-        frame = pl.LazyFrame(schema=dataset_of(name).schema) if found is None else found
-        sources.append(frame.filter(is_of(touched)))
-    return sums_of(*sources).select(dataset_of(DATASET).schema.names()).collect(engine="streaming")
+    for table, at in zip(tables, opened, strict=True):
+        found = None if at is None else table.scan(at)
+        frame = pl.LazyFrame(schema=dataset_of(table.name).schema) if found is None else found
+        sources.append(frame.filter(is_of(kept)))
+    rows = sums_of(*sources).select(dataset_of(DATASET).schema.names()).collect(engine="streaming")
+    return kept, rows
+
+
+def first_kept(lake: Lake, dataset: str) -> date | None:
+    """The day before which rows of the dataset, or of one that is summed with it, were cleaned up; None: of no day."""
+    names = SOURCES if dataset in SOURCES else (dataset,)
+    return _first_kept([Table(lake, "processed", name).open() for name in names])
+
+
+def _first_kept(opened: list[DeltaTable | None]) -> date | None:
+    newest = max((number_in(one, CLEANED_UP) for one in opened if one is not None), default=0)
+    return date.fromordinal(newest) if newest else None
 
 
 def is_of(touched: list[str]) -> pl.Expr:

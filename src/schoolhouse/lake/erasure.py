@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from schoolhouse.lake import days, upkeep
+from schoolhouse.lake import days, rework, upkeep
+from schoolhouse.lake.naming import Naming
 from schoolhouse.lake.tables import Change
 from schoolhouse.lake.topics import topic_of
 
@@ -49,7 +50,7 @@ def _named(table: Table, learner: str) -> pl.Expr | None:
     if table.zone == "operations":
         return None
     if (table.zone, table.name) == ("quarantine", "messages"):
-        return pl.col("value").bin.contains(learner.encode())
+        return pl.col("value").map_batches(Naming(learner).among, return_dtype=pl.Boolean, is_elementwise=True)
     topic = topic_of(table.name)
     column = topic.learner_id if topic is not None and table.zone == "raw" else "user_id"
     return pl.col(column) == learner
@@ -69,7 +70,10 @@ def _erase_from(table: Table, named: pl.Expr, *, dry_run: bool) -> Erased:
             return None
         named_days = [f"{year:04}-{month:02}-{day:02}" for year, month, day, _ in touched.iter_rows()]
         kept = rows.filter(days.is_of(named_days), ~named.fill_null(value=False))
-        return Change([kept], {}, days.predicate(named_days), {"erasure": "one learner", "rows": found.rows})
+        erased = {}
+        if table.zone == "raw":
+            erased = rework.erasures(opened, rows.filter(named).group_by("window_start").len().collect())
+        return Change([kept], erased, days.predicate(named_days), {"erasure": "one learner", "rows": found.rows})
 
     if (opened := table.open()) is not None:
         schema = pl.Schema(pl.scan_delta(opened, storage_options=table.lake.options or None).collect_schema())

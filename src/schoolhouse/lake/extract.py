@@ -15,7 +15,8 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as clock_time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from schoolhouse.settings import Settings
 
 TOO_LATE: Final = "too_late"
+TOO_OLD: Final = "too_old"
 _POLL_SECONDS = 0.5
 # Of one client; the next partition begins when fewer are to come. More would feed it faster than it parses and fill its
 # memory, fewer would ask for the many small partitions of a topic in turns.
@@ -101,8 +103,24 @@ def lag(settings: Settings, topic: str, known: Mapping[int, int]) -> dict[int, i
     return {number: mark.high - max(known.get(number, mark.low), mark.low) for number, mark in marks.items()}
 
 
-def read(settings: Settings, topic: Topic, spans: Sequence[Span], window: Window, directory: Path) -> Extracted:
+def read(
+    settings: Settings,
+    topic: Topic,
+    spans: Sequence[Span],
+    window: Window,
+    directory: Path,
+    *,
+    first_day: date | None = None,
+) -> Extracted:
     """Read the spans, partitions side by side, into Parquet files under `directory`.
+
+    Args:
+        settings: where the brokers are.
+        topic: whose messages.
+        spans: which of them.
+        window: the hour that they belong to.
+        directory: where the files go.
+        first_day: events of earlier days are set aside, because what they would be added to has been cleaned up.
 
     Raises:
         LakeUnavailable: the brokers gave nothing for KAFKA_TIMEOUT_SECONDS.
@@ -113,7 +131,7 @@ def read(settings: Settings, topic: Topic, spans: Sequence[Span], window: Window
     if not busy:
         return total
     threads = min(len(busy), settings.kafka_partition_threads)
-    readers = [_Reader(settings, topic, busy[first::threads], window, directory) for first in range(threads)]
+    readers = [_Reader(settings, topic, busy[first::threads], window, directory, first_day) for first in range(threads)]
     with ThreadPoolExecutor(threads, thread_name_prefix="reader") as pool:
         for part in pool.map(lambda reader: reader.read(), readers):
             total.messages += part.messages
@@ -128,7 +146,13 @@ class _Reader:
     """Reads spans through one client, which fetches partitions side by side; each batch becomes one file."""
 
     def __init__(
-        self, settings: Settings, topic: Topic, spans: Sequence[Span], window: Window, directory: Path
+        self,
+        settings: Settings,
+        topic: Topic,
+        spans: Sequence[Span],
+        window: Window,
+        directory: Path,
+        first_day: date | None,
     ) -> None:
         # Here, before there are threads: of two that import it first, one would meet it half made.
         from schoolhouse.lake.transform.parse import parse
@@ -140,6 +164,7 @@ class _Reader:
         self.parse = parse
         hours = settings.lake_look_back_hours
         self.oldest = window.start - timedelta(hours=hours) if hours else None
+        self.first_moment = datetime.combine(first_day, clock_time(), UTC) if first_day else None
         self._position = {span.partition: span.start for span in spans}  # the next offsets
         self._stop = {span.partition: span.stop for span in spans}
         self._waiting = list(self._position)  # partitions that nobody has begun to read
@@ -245,11 +270,17 @@ class _Reader:
         ).with_columns(pl.col("kafka_timestamp").cast(pl.Datetime("ms", "UTC")).dt.cast_time_unit("us"))
         rows, problems = self.parse(self.topic, values)
         reasons: dict[int, str] = dict(problems)
+        numbers = pl.int_range(places.height, eager=True)
         if reasons:
-            is_good = pl.int_range(places.height, eager=True).is_in(list(reasons)).not_()
-            rows = rows.hstack(places.filter(is_good))
+            numbers = numbers.filter(numbers.is_in(list(reasons)).not_())
+            rows = rows.hstack(places[numbers])
         else:
             rows = rows.hstack(places)
+        if self.first_moment is not None:
+            too_old = rows[self.topic.event_time] < self.first_moment
+            if too_old.any():
+                reasons |= dict.fromkeys(numbers.filter(too_old).to_list(), TOO_OLD)
+                rows = rows.filter(~too_old)
         if self.oldest is not None:
             too_late = places["kafka_timestamp"] < self.oldest
             if too_late.any():

@@ -16,7 +16,7 @@ from schoolhouse.errors import SchoolhouseError, UsageError
 from schoolhouse.lake import upkeep
 from schoolhouse.lake import window as windows
 from schoolhouse.lake.clock import Window, now, window_of
-from schoolhouse.lake.ledger import LOADED, QUARANTINED, Ledger
+from schoolhouse.lake.ledger import Ledger
 
 if TYPE_CHECKING:
     from schoolhouse.lake.window import Outcome
@@ -65,7 +65,7 @@ class Follower:
                 outcome = windows.run(self.lake, name, window)
                 if outcome.did != windows.ALREADY:
                     self.tell(outcome)
-                if window == self._open[name] and self._is_over(outcome):
+                if window == self._open[name] and outcome.is_ended:
                     upkeep.join_day(self.lake, name, window)
                     self._open[name] = Window(window.end)
                 window = Window(window.end)
@@ -75,10 +75,6 @@ class Follower:
             self.failures += 1
             log.warning("a look failed", extra={"dataset": name, "reason": error.message})
 
-    def _is_over(self, outcome: Outcome) -> bool:
-        closed = now() >= outcome.window.end + timedelta(seconds=self.lake.settings.lake_grace_seconds)
-        return closed and outcome.state in {LOADED, QUARANTINED}
-
     def _first(self, name: str) -> Window:
         """The oldest hour of the last day that is still open, or the hour of now."""
         current = window_of(now())
@@ -87,7 +83,6 @@ class Follower:
         plans = rows.filter(kind="plan")["window_start"].unique().sort()
         for start in plans:
             window = Window(start)
-            standing = Ledger(self.lake).standing(name, window)
-            if standing.is_under_way or standing.state not in {LOADED, QUARANTINED}:
+            if not Ledger(self.lake).standing(name, window).is_ended:
                 return window
         return Window(plans[-1] + timedelta(hours=1)) if len(plans) else current

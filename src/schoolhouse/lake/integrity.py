@@ -86,8 +86,8 @@ def _day(lake: Lake, dataset: str, stored: pl.LazyFrame, day: date) -> CheckedDa
 
 def _agrees(lake: Lake, rows: pl.DataFrame, day: date) -> bool:
     """Whether a day's sums are those of its rows; a day whose rows have been cleaned up is not judged."""
-    again = days.sums(lake, [day.isoformat()])
-    if not again.height:
+    kept, again = days.sums(lake, [day.isoformat()])
+    if not kept or not again.height:
         return True
     names = ["user_id", "total_attempts", "correct_attempts", "unique_items_attempted", "total_sessions"]
     return rows.select(names).sort(names).equals(again.select(names).sort(names))

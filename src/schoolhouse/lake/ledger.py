@@ -1,8 +1,8 @@
 """What was planned and done, window by window: a Delta table beside the data, and the only truth about it.
 
 A window is loaded in slices, usually one. A slice is planned (its offsets are fixed), worked on, and done. While an
-hour is under way, or followed live, it gets further slices; the last one closes it. Working on a window again is a
-slice as well: it replaces the rows of all before it.
+hour is under way, or followed live, it gets further slices; the last one closes it. A slice that is held in quarantine
+holds up none of those after it. Working on a window again is a slice as well: it replaces the rows of all before it.
 """
 
 from __future__ import annotations
@@ -177,6 +177,10 @@ class Ledger:
         finished = self.rows(window.start, window.end, dataset).filter(kind="done")
         return {day for row in finished["days"] for day in json.loads(row)}
 
+    def raw_rows(self, dataset: str, window: Window) -> int:
+        """The raw rows that a window was loaded with."""
+        return int(self.rows(window.start, window.end, dataset).filter(kind="done", mode="add")["raw_rows"].sum())
+
     def last_plan(self, dataset: str, window: Window) -> Plan | None:
         """The newest plan of a window."""
         found = self.rows(window.start, window.end, dataset)
@@ -218,6 +222,11 @@ class Standing:
     def number(self) -> int:
         """The number of the newest slice; 0 where there is none."""
         return self.plan.number if self.plan else 0
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the newest slice is done and closes the window: nothing more is read for it."""
+        return self.plan is not None and not self.is_under_way and self.plan.closes
 
 
 def _between(found: pl.LazyFrame, since: datetime, until: datetime, dataset: str) -> pl.LazyFrame:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from schoolhouse.errors import UsageError
-from schoolhouse.lake import states, upkeep
+from schoolhouse.lake import days, states, upkeep
 from schoolhouse.lake.clock import now
 from schoolhouse.lake.zones import mapped_reads, object_store
 
@@ -56,14 +56,14 @@ def cleanup(lake: Lake, *, dry_run: bool) -> list[Expired]:
     """Drop what is older than its zone keeps, and the files that no table names; or only tell what would go."""
     found = []
     for table in upkeep.tables(lake):
-        days = keep_days(lake.settings, table.zone)
-        before = now().date() - timedelta(days=days) if days else None
+        kept = keep_days(lake.settings, table.zone)
+        before = now().date() - timedelta(days=kept) if kept else None
         if table.name == states.TABLE:
             before = _unneeded_states(table, before)
-        expired = _measure(table, days, before)
+        expired = _measure(table, kept, before)
         if not dry_run:
             if expired.rows and before is not None:
-                table.delete(_before(before, table.partition_columns), {"cleanup": f"before {before}"})
+                _delete(table, before)
             table.checkpoint()
         unnamed = table.vacuum(lake.settings.lake_vacuum_hours, dry_run=dry_run)
         found.append(Expired(**{**vars(expired), "unnamed_files": len(unnamed)}))
@@ -81,7 +81,7 @@ def _unneeded_states(table: Table, before: date | None) -> date:
     return min([*limits, *([newest.date()] if newest else [])])
 
 
-def _measure(table: Table, days: int, before: date | None) -> Expired:
+def _measure(table: Table, kept: int, before: date | None) -> Expired:
     files = table.files()
     cool = _COOL_DAYS.get(table.zone, 0)
     settings = table.lake.settings
@@ -96,7 +96,7 @@ def _measure(table: Table, days: int, before: date | None) -> Expired:
             cold = dated.filter(pl.col("of") < now().date() - timedelta(days=cool))
             facts["cool_bytes"] = int(cold["size_bytes"].sum()) - facts["size_bytes"]
     hint = f"{_CLASSES[settings.lake_provider]} after {cool} days" if cool else ""
-    return Expired(table.zone, table.name, days, before, unnamed_files=0, storage_class=hint, **facts)
+    return Expired(table.zone, table.name, kept, before, unnamed_files=0, storage_class=hint, **facts)
 
 
 def file_day(files: pl.DataFrame) -> pl.Expr:
@@ -135,6 +135,14 @@ def by_partition(files: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _delete(table: Table, before: date) -> None:
+    """Drop rows of earlier days; the table remembers of which."""
+    columns = table.partition_columns
+    first_kept = before if "day" in columns else before.replace(day=1)
+    number = max(first_kept.toordinal(), table.number(days.CLEANED_UP))
+    table.delete(_before(before, columns), {"cleanup": f"before {before}"}, {days.CLEANED_UP: number})
+
+
 def _before(day: date, partition_columns: list[str]) -> str:
     """Rows of earlier days, by whole partitions."""
     parts = [f"year < {day.year}", f"(year = {day.year} and month < {day.month})"]
@@ -145,11 +153,11 @@ def _before(day: date, partition_columns: list[str]) -> str:
 
 def _drop_reports(lake: Lake) -> None:
     """Quality reports go with the aggregations."""
-    days = lake.settings.lake_aggregated_retention_days
-    if not days:
+    kept = lake.settings.lake_aggregated_retention_days
+    if not kept:
         return
     store = object_store(lake)
-    oldest = (now().date() - timedelta(days=days)).strftime("%Y/%m/%d")
+    oldest = (now().date() - timedelta(days=kept)).strftime("%Y/%m/%d")
     old = [path for path in store.list("operations/reports/") if "/".join(path.split("/")[3:6]) < oldest]
     if old:
         store.delete(old)

@@ -4,6 +4,9 @@
 Each slice adds the states that it changed. The first window of each day adds all that came before it as well, so that a
 window reads one such base and the changes since, however long the lake's history is. Of a key the newest attempt
 counts, so windows may come in any order; a window that comes late is read besides the base that did not know it.
+
+Everybody who adds states raises one number, so that of two at once the second looks again: a base knows all that was
+there before it, and what it does not know is recorded after it.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 DATASET: Final = "user_attempts"
 TABLE: Final = "learner_states"
+_ADDED: Final = "added"  # the transaction of everybody who adds states
 _KEY: Final = ("user_id", "kind", "key")
 _MOMENT: Final = pl.Datetime("us", "UTC")
 SCHEMA: Final = pl.Schema(
@@ -100,7 +104,7 @@ def keep(lake: Lake, plan: Plan, attempts: pl.DataFrame) -> None:
     def make(opened: DeltaTable) -> Change | None:
         if number_in(opened, plan.transaction) >= plan.number:
             return None
-        transactions = {plan.transaction: plan.number}
+        transactions = {plan.transaction: plan.number, _ADDED: number_in(opened, _ADDED) + 1}
         parts = [_stamped(changed, plan, is_base=False)]
         if not number_in(opened, base_name):
             known = _before(table, opened, plan)

@@ -206,13 +206,14 @@ class Table:
         with _mapped_errors(self):
             return pl.scan_delta(table, storage_options=cast("Any", self.lake.options or None))
 
-    def delete(self, predicate: str, metadata: Mapping[str, Any]) -> int:
-        """Delete rows; returns how many. The files go with `vacuum`."""
-        from deltalake import CommitProperties
+    def delete(self, predicate: str, metadata: Mapping[str, Any], transactions: Mapping[str, int] | None = None) -> int:
+        """Delete rows; returns how many. The files go with `vacuum`. Where no row goes, nothing is committed."""
+        from deltalake import CommitProperties, Transaction
         from deltalake.exceptions import CommitFailedError
 
         properties = CommitProperties(
-            custom_metadata={"code_version": __version__, **{name: str(value) for name, value in metadata.items()}}
+            custom_metadata={"code_version": __version__, **{name: str(value) for name, value in metadata.items()}},
+            app_transactions=[Transaction(name, number) for name, number in (transactions or {}).items()],
         )
         for attempt in range(_TRIES):
             table = self.open()

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from schoolhouse.errors import SchoolhouseError, SettingsError, UsageError
-from schoolhouse.lake import alerts, extract, upkeep
+from schoolhouse.lake import alerts, extract, rework, upkeep
 from schoolhouse.lake.clock import Window, now
-from schoolhouse.lake.ledger import LOADED, OPEN, QUARANTINED, Done, Ledger, Plan, Standing, capped
+from schoolhouse.lake.ledger import Done, Ledger, Plan, Standing, capped
 from schoolhouse.lake.topics import TOPICS, Topic, topic_of
 from schoolhouse.lake.zones import mapped_reads
 
@@ -37,13 +37,14 @@ DID: Final = "loaded"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run came to. `did` is `already` when there was nothing to do."""
+    """What a run came to. `did` is `already` when there was nothing to do; a window that `is_ended` takes no more."""
 
     dataset: str
     window: Window
     did: str
     state: str
     done: Done
+    is_ended: bool
 
 
 def datasets(settings: Settings) -> list[str]:
@@ -69,19 +70,24 @@ def run(lake: Lake, dataset: str, window: Window, *, again: bool = False) -> Out
 
     Raises:
         UsageError: the hour has not begun, or there is nothing to work on again.
-        LakeError: Kafka, a table or the storage failed. Run it again: it continues.
+        LakeError: Kafka, a table or the storage failed (run it again: it continues), or of the raw rows to work on
+            again some are gone.
     """
     topic = _topic(dataset)
     if window.start > now():
         raise UsageError(f"The window {window} has not begun.")
     ledger = Ledger(lake)
     standing = ledger.standing(dataset, window)
-    if standing.state in {LOADED, QUARANTINED} and not standing.is_under_way and not again:
-        return Outcome(dataset, window, ALREADY, standing.state, Done(state=standing.state))
+    if standing.is_ended and not again:
+        return _already(dataset, window, standing)
     plan = _plan(lake, ledger, topic, window, standing, again=again)
     if plan is None:
-        return Outcome(dataset, window, ALREADY, standing.state, Done(state=standing.state))
+        return _already(dataset, window, standing)
     return _work(lake, ledger, topic, plan)
+
+
+def _already(dataset: str, window: Window, standing: Standing) -> Outcome:
+    return Outcome(dataset, window, ALREADY, standing.state, Done(state=standing.state), standing.is_ended)
 
 
 def _topic(dataset: str) -> Topic:
@@ -100,8 +106,9 @@ def _plan(lake: Lake, ledger: Ledger, topic: Topic, window: Window, standing: St
             raise UsageError(
                 f"The window {window} of {topic.dataset} was never loaded.", hint="Run it without --again."
             )
+        rework.refuse_if_raw_rows_are_gone(lake, topic.dataset, window)
         last = standing.plan
-        return ledger.plan(replace(last, number=last.number + 1, mode="again", closes=standing.state != OPEN))
+        return ledger.plan(replace(last, number=last.number + 1, mode="again"))
     closes = now() >= window.end + timedelta(seconds=lake.settings.lake_grace_seconds)
     spans = capped(extract.plan(lake.settings, topic.name, window, standing.known), standing.ceiling)
     if not closes and not any(span.count or span.expired for span in spans):
@@ -131,7 +138,7 @@ def _work(lake: Lake, ledger: Ledger, topic: Topic, plan: Plan) -> Outcome:
     alerts.window_done(lake.settings, plan, done)
     if plan.closes and plan.window.end.hour == 0:
         _join_day(lake, plan)
-    return Outcome(plan.dataset, plan.window, DID, done.state, done)
+    return Outcome(plan.dataset, plan.window, DID, done.state, done, plan.closes)
 
 
 def _join_day(lake: Lake, plan: Plan) -> None:

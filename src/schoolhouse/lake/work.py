@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from schoolhouse.lake import days, extract, fitted, quality, reports, states
+from schoolhouse.lake import days, extract, fitted, quality, reports, rework, states
 from schoolhouse.lake.ledger import LOADED, OPEN, QUARANTINED, Done, Ledger, Plan
 from schoolhouse.lake.tables import Change, Table, number_in
 from schoolhouse.lake.transform import attempts_in_parts, dataset_of, transform
@@ -77,8 +77,17 @@ class Work:
         with self._timed("report"):
             self._report(report)
         if self.done.state != QUARANTINED:
-            self.done.state = LOADED if self.plan.closes else OPEN
+            self.done.state = self._state()
         return self.done
+
+    def _state(self) -> str:
+        """How the window stands after a slice that was not held back: it ends quarantined if an earlier one was."""
+        if not self.plan.closes:
+            return OPEN
+        if self.plan.number > 1 and (held := self.quarantine.scan()) is not None:
+            of_window = held.filter(window_start=self.plan.window.start).select(pl.len()).collect().item()
+            return QUARANTINED if of_window else LOADED
+        return LOADED
 
     @property
     def _is_again(self) -> bool:
@@ -92,7 +101,10 @@ class Work:
             return self._again()
         if self.raw.number(self.name) >= self.plan.number:
             return self._recovered()
-        read = extract.read(self.lake.settings, self.topic, self.plan.spans, self.plan.window, self.directory)
+        first = days.first_kept(self.lake, self.plan.dataset)
+        read = extract.read(
+            self.lake.settings, self.topic, self.plan.spans, self.plan.window, self.directory, first_day=first
+        )
         self.done.messages, self.done.poison, self.done.late = read.messages, read.poison, read.late
         self.done.raw_rows = read.messages - read.poison
         if read.unreadable:
@@ -133,7 +145,9 @@ class Work:
         return rows
 
     def _again(self) -> pl.LazyFrame:
-        """All raw rows of the window."""
+        """All raw rows of the window: none may have gone since the slice was planned, while they are needed."""
+        if self.processed.number(self.name) < self.plan.number:
+            rework.refuse_if_raw_rows_are_gone(self.lake, self.plan.dataset, self.plan.window)
         rows = self._scanned(self.raw, raw_schema(self.topic)).filter(pl.col("window_start") == self.plan.window.start)
         self.done.raw_rows = self.done.messages = rows.select(pl.len()).collect().item()
         return rows
