@@ -31,7 +31,7 @@ from schoolhouse.warehouse.statements import statement
 
 PLATFORM = "https://proton.example.edu"
 SECTION = ChartScope("section", PLATFORM, (1,), ("1",), "1", "section")
-PROJECT = ChartScope("project", PLATFORM, tuple(range(1, 162)), (), "1", "project")
+PROJECT = ChartScope("project", PLATFORM, tuple(range(1, 162)), (), "1", "project", project_id=1)
 SCOPES = {"section": SECTION, "project": PROJECT}
 BUDGETS_MS = {"section": 500, "project": 2000}
 SQL = "bench.sql"

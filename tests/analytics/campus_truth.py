@@ -228,15 +228,21 @@ def enrolments(campus: Campus) -> Rows:
     departed: Counter[date] = Counter()
     for events in _group(campus.events, lambda event: event.who).values():
         registered = [event.at for event in events if event.kind == "registered"]
-        left = [event.at for event in events if event.kind == "unregistered"]
         joined[_monday(min(registered or [event.at for event in events]))] += 1
-        if left and max(left) > max(registered, default=0):
+        left = [_left_at(own) for own in _group(events, lambda event: event.section).values()]
+        if all(left):  # gone from every section
             departed[_monday(max(left))] += 1
     rows, enrolled = [], 0
     for week in sorted(joined | departed):
         enrolled += joined[week] - departed[week]
         rows.append({"week": str(week), "joined": joined[week], "departed": departed[week], "enrolled": enrolled})
     return rows
+
+
+def _left_at(events: list[Happening]) -> int:
+    """When a learner left a section for good, or 0."""
+    left = max((event.at for event in events if event.kind == "unregistered"), default=0)
+    return left if left > max((event.at for event in events if event.kind == "registered"), default=0) else 0
 
 
 def time_on_task(campus: Campus) -> Rows:

@@ -32,13 +32,15 @@ def test_the_question_says_what_the_page_says(chart: Chart) -> None:
 
 
 @pytest.mark.parametrize("chart", CHARTS)
-def test_every_reading_is_scoped_by_platform_and_section_and_final(chart: Chart) -> None:
+def test_every_reading_is_scoped_by_platform_section_and_project_and_final(chart: Chart) -> None:
     readings = re.findall(r"FROM (raw_events|experiment_attributions|sections)\b( FINAL)?", chart.sql)
     assert readings
     unmerged = [table for table, final in readings if not final]
-    assert unmerged == (["raw_events"] if chart.name == "section_comparison" else [])  # there only the newest time
+    assert unmerged == []
     assert chart.sql.count("section_id IN {section_ids:Array(UInt64)}") == len(readings)
     assert chart.sql.count("platform = {platform:String}") == len(readings)
+    of_project = chart.sql.count("AND ({project_id:UInt64} = 0 OR project_id = {project_id:UInt64})")
+    assert of_project == sum(table != "sections" for table, _ in readings)
 
 
 @pytest.mark.parametrize("chart", CHARTS)

@@ -13,14 +13,15 @@ import yaml
 
 from schoolhouse.analytics.answers import Asker, answer_chart, project_scope, section_scope
 from schoolhouse.analytics.catalogue import catalogue, find_chart
+from schoolhouse.analytics.projects import Project
 from schoolhouse.analytics.readers import Readers
-from schoolhouse.analytics.sections import find_section
+from schoolhouse.analytics.sections import Section, find_section
 from schoolhouse.warehouse import migrations
 from schoolhouse.warehouse.connection import open_warehouse
 from schoolhouse.web.chart_address import read_filters
 from tests.analytics.given_events import course_key, statement_of
 from tests.conftest import settings_on
-from tests.given import HOST, load
+from tests.given import load
 
 TEACHER = Asker("tests", may_see_learners=True)
 
@@ -81,6 +82,11 @@ def _block(section: int, name: str, title: str) -> tuple[Any, ...]:
     return course_key(section), location, title, datetime(2026, 1, 1, tzinfo=UTC)
 
 
+def _project(section: Section) -> Project:
+    """The project of a section that names one, and else (Open edX) the whole section as one."""
+    return Project(section.platform, section.project_id or 0, "7", (section.section_id,))
+
+
 def _filters(case: Case) -> dict[str, Any]:
     return {name: str(value) for name, value in case.facts.get("filters", {}).items()}
 
@@ -91,7 +97,7 @@ def test_the_chart_answers_the_given_events(readers: Readers, case: Case) -> Non
     kind = "section" if "section" in find_chart(case.chart).scopes else "project"
     scope = section_scope(section)
     if kind == "project":
-        scope = project_scope(readers, HOST, [section.section_id], slug="7", name="", who="tests")
+        scope = project_scope(readers, _project(section), who="tests")
     answer = answer_chart(readers, find_chart(case.chart, kind), scope, read_filters(_filters(case)), TEACHER)
     rows = json.loads(json.dumps(answer.dicts()))
     expected = case.facts["expected"]
@@ -106,7 +112,7 @@ def test_the_answer_has_the_columns_that_the_chart_is_said_to_have(readers: Read
     section = find_section(readers, case.key, who="tests")
     scope = section_scope(section)
     if "project" in chart.scopes:
-        scope = project_scope(readers, HOST, [section.section_id], slug="7", name="", who="tests")
+        scope = project_scope(readers, _project(section), who="tests")
     answer = answer_chart(readers, chart, scope, read_filters(_filters(case)), TEACHER)
     assert answer.rows
     assert answer.columns == tuple(column.name for column in chart.columns)

@@ -12,6 +12,7 @@ import pytest
 
 from schoolhouse.analytics.answers import Asker, ChartFilters, ChartScope, answer_chart, project_scope
 from schoolhouse.analytics.catalogue import catalogue, find_chart
+from schoolhouse.analytics.projects import Project
 from schoolhouse.analytics.readers import Readers
 from schoolhouse.settings import Settings, load_settings
 from schoolhouse.simulate import Imperfections, campus_plan, openedx, torus
@@ -46,7 +47,8 @@ def _told(plan: Plan, settings: Settings) -> Told:
         known = dict(warehouse.ask("SELECT key, section_id FROM sections FINAL", why="tests").rows)
     ids = [known[_key(plan, index)] for index in places]
     readers = Readers(settings)
-    project = project_scope(readers, plan.host, ids, slug="p", name="p", who="tests")
+    number = torus.FIRST_PROJECT if plan.dialect == "torus" else 0  # Open edX names no project
+    project = project_scope(readers, Project(plan.host, number, "p", tuple(ids)), who="tests")
     first = ChartScope("section", plan.host, (ids[0],), (), "s", "s")
     return Told(plan, readers, project, first, tell(plan, places), tell(plan, places[:1]))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 
@@ -18,7 +17,6 @@ from schoolhouse.analytics.overview import (
 )
 from schoolhouse.analytics.readers import Readers
 from schoolhouse.analytics.sections import SQL, find_section
-from schoolhouse.settings import Settings
 from schoolhouse.warehouse.connection import Warehouse
 from schoolhouse.warehouse.statements import describe, statement
 from tests.given import HOST, load, small_campus
@@ -36,21 +34,6 @@ PARAMETERS = {
     "limit": 10,
     "tables": ["raw_events"],
 }
-
-
-@pytest.fixture
-def readers(tables: Warehouse) -> Iterator[Readers]:
-    opened = Readers(tables.settings)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def campus(campus_settings: Settings) -> Iterator[Readers]:
-    """On the campus that tests share."""
-    opened = Readers(campus_settings)
-    yield opened
-    opened.close()
 
 
 def test_the_overview_counts_what_was_given(readers: Readers, tables: Warehouse) -> None:

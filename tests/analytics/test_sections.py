@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -16,29 +15,19 @@ from schoolhouse.analytics.sections import (
     SectionListing,
     find_section,
     page_of,
+    sections_at,
     with_slugs,
 )
 from schoolhouse.errors import NotFound, WarehouseNotReady
-from schoolhouse.settings import Settings
 from schoolhouse.warehouse.connection import Warehouse
 from tests.given import HOST, load, name_section, page_viewed, small_campus
 
 
 @pytest.fixture
-def readers(tables: Warehouse) -> Iterator[Readers]:
-    """On a warehouse of the test's own, which it may change."""
+def readers(readers: Readers, tables: Warehouse) -> Readers:
+    """On a small campus, which the test may change."""
     load(tables, small_campus())
-    opened = Readers(tables.settings)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def campus(campus_settings: Settings) -> Iterator[Readers]:
-    """On the campus that tests share."""
-    opened = Readers(campus_settings)
-    yield opened
-    opened.close()
+    return readers
 
 
 def _section(section_id: int, platform: str, *, title: str = "") -> Section:
@@ -151,3 +140,8 @@ def test_a_warehouse_without_tables_is_not_ready(readers: Readers, tables: Wareh
     tables.run("DROP TABLE loads SYNC", why="tests")
     with pytest.raises(WarehouseNotReady, match="lacks its tables"):
         SectionDirectory(readers).listing(who="tests")
+
+
+@pytest.mark.parametrize("slug", ["9" * 5000, "9" * 5000 + "@torus.example", str(2**64), "0" * 21, "٤٢"])
+def test_what_is_no_number_of_a_section_is_not_found(campus: Readers, slug: str) -> None:
+    assert sections_at(campus, slug, who="tests") == []

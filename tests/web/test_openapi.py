@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import not_a_server_error
@@ -19,6 +20,7 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 EXAMPLES = 4
 
 
+@pytest.mark.slow
 def test_every_answer_is_one_that_is_described(peopled_site: PeopledSite) -> None:
     described = schemathesis.openapi.from_url(f"{peopled_site.site.address}/api/openapi.json")
     tried = set()

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from schoolhouse.settings import Settings, load_settings
+from schoolhouse.warehouse.connection import open_warehouse
+from tests.given import load, page_viewed
 from tests.web.conftest import Site, serving
 
 
@@ -112,3 +114,24 @@ def test_not_set_up_empty_and_error_are_told_apart(
         reply = site.page("/")
         assert (reply.status, _state(reply.text)) == (503, ["error"])
         assert "does not answer" in reply.text
+
+
+@pytest.mark.parametrize("handle", ["embedded"], indirect=True)
+def test_the_link_to_the_project_leads_there_where_two_platforms_share_a_host(migrated_settings: Settings) -> None:
+    # a section of one number on both, with the same project, and with projects of their own
+    taught = (("http", 61, 5), ("https", 61, 5), ("http", 62, 8), ("https", 62, 6))
+    with open_warehouse(migrated_settings, who="tests") as warehouse:
+        load(
+            warehouse,
+            [
+                page_viewed(section, 1, "2026-03-02T10:00:00Z", platform=f"{scheme}://torus.example", project=project)
+                for scheme, section, project in taught
+            ],
+        )
+    with serving(migrated_settings) as site:
+        slugs = [each["slug"] for each in site.get("/api/sections").json()["sections"]]
+        links = [re.findall(r'href="(/projects/[^"]+)"', site.page(f"/sections/{slug}").text) for slug in slugs]
+        assert len(links) == 4
+        for [link] in links:
+            assert site.page(link).status == 200, link
+    assert {link.split("@")[0] for [link] in links} == {"/projects/5", "/projects/6", "/projects/8"}

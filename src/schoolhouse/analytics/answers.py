@@ -1,20 +1,21 @@
 """Charts answered: a chart, a scope and filters in; rows or a file out.
 
 The scope is a platform and the numbers of its sections, bound by the engine in every question: one section, or those
-of a project. Small groups are hidden by the question itself. Learners are named only to those who may see their
-identifiers; others get names made from a secret, the same each time.
+that teach a project, and of these what names the project, since a section may teach pages of several. Small groups are
+hidden by the question itself. Learners are named only to those who may see their identifiers; others get names made
+from a secret, the same each time.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from typing import Any, Final, Literal
 
 from schoolhouse.analytics.catalogue import Chart, ScopeKind
+from schoolhouse.analytics.projects import Project
 from schoolhouse.analytics.pseudonyms import pepper_of
 from schoolhouse.analytics.readers import LIMITS, Readers
 from schoolhouse.analytics.sections import SQL, Section
@@ -35,7 +36,10 @@ _MISSING_TABLE: Final = 60
 
 @dataclass(frozen=True)
 class ChartScope:
-    """What a chart is about: sections of one platform. `keys` are their keys in the course tables."""
+    """What a chart is about: sections of one platform, whole (`project_id` 0) or what of them belongs to one project.
+
+    `keys` are the sections' keys in the course tables.
+    """
 
     kind: ScopeKind
     platform: str
@@ -43,6 +47,7 @@ class ChartScope:
     keys: tuple[str, ...]
     slug: str
     name: str
+    project_id: int = 0
 
 
 @dataclass(frozen=True)
@@ -100,16 +105,16 @@ def section_scope(section: Section) -> ChartScope:
     return ChartScope("section", section.platform, (section.section_id,), (section.key,), section.slug, section.name)
 
 
-def project_scope(
-    readers: Readers, platform: str, section_ids: Sequence[int], *, slug: str, name: str, who: str
-) -> ChartScope:
-    """The sections of one project. Raises UsageError when there are too many for one question."""
-    if len(section_ids) > MOST_SECTIONS:
-        raise UsageError(f"The project has {len(section_ids):,} sections; charts compare up to {MOST_SECTIONS:,}.")
-    values = {"platform": platform, "section_ids": list(section_ids)}
+def project_scope(readers: Readers, project: Project, *, who: str) -> ChartScope:
+    """One project. Raises UsageError when it is taught in too many sections for one question."""
+    ids = project.section_ids
+    if len(ids) > MOST_SECTIONS:
+        raise UsageError(f"The project has {len(ids):,} sections; charts compare up to {MOST_SECTIONS:,}.")
+    values = {"platform": project.platform, "section_ids": list(ids)}
     answer = readers.ask(statement("list_section_keys", SQL), values, who=who, why="project charts")
     keys = tuple(row[1] for row in answer.rows)
-    return ChartScope("project", platform, tuple(section_ids), keys, slug, name)
+    name = f"Project {project.project_id}"
+    return ChartScope("project", project.platform, ids, keys, project.slug, name, project.project_id)
 
 
 def for_asker(filters: ChartFilters, asker: Asker, readers: Readers) -> ChartFilters:
@@ -167,7 +172,7 @@ def _values(readers: Readers, chart: Chart, scope: ChartScope, filters: ChartFil
     values: dict[str, Any] = {
         "platform": scope.platform,
         "section_ids": list(scope.section_ids),
-        "course_keys": [key for key in scope.keys if key],
+        "project_id": scope.project_id,
         "since": _moment(filters.since or _FIRST_DAY),
         "until": _moment(filters.until or _LAST_DAY),
         "event_types": list(filters.event_types),
@@ -180,9 +185,29 @@ def _values(readers: Readers, chart: Chart, scope: ChartScope, filters: ChartFil
         "silent_days": filters.silent_days,
         "shows_learners": asker.may_see_learners,
     }
+    if "course_keys" in chart.bound_names:
+        values["course_keys"] = _course_keys(readers, scope, asker)
     if "pepper" in chart.bound_names:
         values["pepper"] = pepper_of(readers.settings)
     return {name: value for name, value in values.items() if name in chart.bound_names}
+
+
+def _course_keys(readers: Readers, scope: ChartScope, asker: Asker) -> list[str]:
+    """The keys under which the course tables name what is in the scope's sections.
+
+    A course run has its own. A number is one platform's own only with the platform behind it (`42@https://…`); alone it
+    counts where no other platform has a section of that number, whose names these might be.
+    """
+    numbers = {str(number) for number in scope.section_ids}
+    numbered = [key for key in scope.keys if key in numbers]
+    keys = [key for key in scope.keys if key and key not in numbers]
+    if not numbered:
+        return keys
+    values = {"platform": scope.platform, "section_ids": [int(key) for key in numbered]}
+    answer = readers.ask(statement("list_shared_sections", SQL), values, who=asker.who, why="titles")
+    shared = {str(row[0]) for row in answer.rows}
+    keys += [key for key in numbered if key not in shared]
+    return keys + [f"{key}@{scope.platform}" for key in numbered]
 
 
 def _moment(day: date) -> datetime:

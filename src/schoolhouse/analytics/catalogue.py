@@ -50,7 +50,7 @@ UNITS: Final[dict[str, str]] = {
     "hour": "hour of the day, UTC",
 }
 # Names that a question binds, and the filters that they stand for.
-_SCOPE_NAMES: Final = frozenset({"platform", "section_ids", "course_keys", "pepper", "shows_learners"})
+_SCOPE_NAMES: Final = frozenset({"platform", "section_ids", "project_id", "course_keys", "pepper", "shows_learners"})
 FILTER_OF: Final[dict[str, str]] = {
     "since": "dates",
     "until": "dates",
@@ -160,8 +160,8 @@ def _check(chart: Chart) -> None:
     unknown = chart.bound_names - _SCOPE_NAMES - FILTER_OF.keys()
     if unknown or chart.category not in CATEGORIES or not set(chart.scopes) <= set(get_args(ScopeKind)):
         raise ValueError(f"charts/{chart.name}: unknown value {sorted(unknown)}, category or scope")
-    if not {"platform", "section_ids"} <= chart.bound_names:
-        raise ValueError(f"charts/{chart.name}: the question is not scoped by platform and section")
+    if not {"platform", "section_ids", "project_id"} <= chart.bound_names:
+        raise ValueError(f"charts/{chart.name}: the question is not scoped by platform, section and project")
     if wrong := {column.unit for column in chart.columns} - UNITS.keys():
         raise ValueError(f"charts/{chart.name}: unknown units {sorted(wrong)}")
 

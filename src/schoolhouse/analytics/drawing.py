@@ -6,10 +6,10 @@ which loads nothing from elsewhere.
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any, Final, Literal
 
 from schoolhouse.analytics.answers import ChartAnswer
+from schoolhouse.analytics.labels import distinct_labels, marks
 from schoolhouse.analytics.overview import COLOURS, type_name
 
 PictureFormat = Literal["png", "svg"]
@@ -17,7 +17,7 @@ Theme = Literal["light", "dark"]
 
 WIDTH: Final = 880
 _PNG_SCALE: Final = 2
-# A name that people read, and the id that tells two of the same name apart.
+# A name that people read, the label that is made of it, and whose id tells two of the same name apart.
 _LABELS: Final = (
     ("title", "label", ("video", "activity", "page", "section_id")),
     ("from_title", "from_label", ("from_page",)),
@@ -100,12 +100,18 @@ def _labelled(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for row in rows:
         if "event_type" in row:
             row["label"] = type_name(row["event_type"])
-    for title, label, ids in _LABELS:
-        name = next((each for each in ids if rows and each in rows[0]), "")
-        if not name or title not in rows[0]:
-            continue
-        holders = Counter(text for text, _ in {(row[title], row[name]) for row in rows})
-        for row in rows:
-            own = str(row[title])
-            row[label] = own if holders[row[title]] == 1 else f"{own} ({str(row[name])[-6:]})"
+    columns = [
+        (title, label, name)
+        for title, label, ids in _LABELS
+        for name in ids
+        if rows and title in rows[0] and name in rows[0]
+    ]
+    # all columns at once: a page is called the same where a path begins and where it ends
+    labels = distinct_labels({str(row[name]): str(row[title]) for title, _, name in columns for row in rows})
+    experiments = marks({row["experiment"] for row in rows if "experiment" in row})
+    for row in rows:
+        for _, label, name in columns:
+            row[label] = labels[str(row[name])]
+        if "experiment" in row:
+            row["experiment_mark"] = experiments[row["experiment"]]
     return rows

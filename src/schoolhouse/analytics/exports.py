@@ -49,10 +49,7 @@ def find_scope(readers: Readers, *, section: str = "", project: str = "", who: s
         raise UsageError("Name a section or a project.", hint="Such as --section 42@torus.example.")
     if section:
         return section_scope(find_section(readers, section, who=who))
-    found = find_project(readers, project, who=who)
-    return project_scope(
-        readers, found.platform, found.section_ids, slug=found.slug, name=f"Project {found.project_id}", who=who
-    )
+    return project_scope(readers, find_project(readers, project, who=who), who=who)
 
 
 def chart_bytes(readers: Readers, wanted: Wanted, asker: Asker) -> bytes:

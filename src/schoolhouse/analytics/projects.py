@@ -13,11 +13,12 @@ from schoolhouse.analytics.sections import SQL, only_one, platform_slug
 from schoolhouse.warehouse.statements import statement
 
 _MAX_ID: Final = 2**64 - 1
+_MAX_DIGITS: Final = 20
 
 
 @dataclass(frozen=True)
 class Project:
-    """One project, and the numbers of the sections that teach it."""
+    """One project, and the numbers of the sections in which there are statements of it."""
 
     platform: str
     project_id: int
@@ -33,7 +34,7 @@ def find_project(readers: Readers, slug: str, *, who: str) -> Project:
 def projects_at(readers: Readers, slug: str, *, who: str) -> list[Project]:
     """The projects that an address may mean: several where platforms share a bare number."""
     number, _, host = slug.partition("@")
-    if not (number.isascii() and number.isdigit() and int(number) <= _MAX_ID):
+    if len(number) > _MAX_DIGITS or not (number.isascii() and number.isdigit() and 0 < int(number) <= _MAX_ID):
         return []
     values = {"project_id": int(number)}
     rows = readers.ask(statement("find_projects_by_id", SQL), values, who=who, why="find project").dicts()

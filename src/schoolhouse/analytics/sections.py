@@ -30,6 +30,7 @@ SortKey = Literal["title", "platform", "events", "learners", "newest_event"]
 SortOrder = Literal["asc", "desc"]
 
 _MAX_ID: Final = 2**64 - 1
+_MAX_DIGITS: Final = 20
 _LIFE_FACTOR: Final = 20
 _MIN_LIFE_SECONDS: Final = 1.0
 _MAX_LIFE_SECONDS: Final = 600.0
@@ -149,7 +150,7 @@ def find_section(readers: Readers, slug: str, *, who: str) -> Section:
 def sections_at(readers: Readers, slug: str, *, who: str) -> list[Section]:
     """The sections that an address may mean: several where platforms share a bare number or a key."""
     number, _, host = slug.partition("@")
-    if not (number.isascii() and number.isdigit() and int(number) <= _MAX_ID):
+    if not is_id(number):
         answer = readers.ask(statement("find_sections_by_key", SQL), {"key": slug}, who=who, why="find section")
         return with_slugs(_section(row) for row in answer.dicts())
     values = {"section_id": int(number)}
@@ -159,6 +160,11 @@ def sections_at(readers: Readers, slug: str, *, who: str) -> list[Section]:
         return found
     exact = [section for section in found if section.slug == slug]
     return exact or [section for section in found if _slug_host(section.platform) == host]
+
+
+def is_id(text: str) -> bool:
+    """Whether it can be the number of a section; nobody converts thousands of digits to find out."""
+    return len(text) <= _MAX_DIGITS and text.isascii() and text.isdigit() and int(text) <= _MAX_ID
 
 
 def only_one(found: Sequence[Place], kind: str, slug: str) -> Place:

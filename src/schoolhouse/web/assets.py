@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import logging
 import threading
+import zlib
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
@@ -111,7 +112,7 @@ class Assets:
         try:
             compressed = kept.read_bytes()
             plain = gzip.decompress(compressed)
-        except (OSError, EOFError):
+        except (OSError, EOFError, zlib.error):
             import vl_convert
 
             log.debug("making the chart library")

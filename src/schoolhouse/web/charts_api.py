@@ -201,14 +201,7 @@ def asker_of(person: Person) -> Asker:
 
 def scope_of_project(request: Request, person: Person, project: Project) -> ChartScope:
     """A project as the scope of its charts."""
-    return project_scope(
-        state_of(request).readers,
-        project.platform,
-        project.section_ids,
-        slug=project.slug,
-        name=f"Project {project.project_id}",
-        who=person.name,
-    )
+    return project_scope(state_of(request).readers, project, who=person.name)
 
 
 def _file(

@@ -103,7 +103,7 @@ def section(request: Request, slug: str, person: SectionViewer, found: ViewedSec
         "tables": _tables(overview),
         "colours": COLOURS,
         "analytics_link": section_path(found.slug),
-        "project_link": _project_link(found, person),
+        "project_link": _project_link(state, found, person),
     }
     if overview.events:
         facts["chart"] = events_by_type_chart(overview)
@@ -122,11 +122,15 @@ def _own_projects(state: AppState, person: Person) -> list[dict[str, Any]]:
     return found
 
 
-def _project_link(section: Section, person: Person) -> str:
-    """Where the project of the section lives, for people who may see it."""
+def _project_link(state: AppState, section: Section, person: Person) -> str:
+    """Where the project of the section lives, for people who may see it.
+
+    Its address is not told by the section's: `http://` and `https://` of one host may share the number of either.
+    """
     if not section.project_id or not person.may_see_project(section.platform, section.project_id):
         return ""
-    return project_path(f"{section.project_id}@{section.slug.partition('@')[2]}")
+    projects = projects_at(state.readers, str(section.project_id), who=person.name)
+    return next((project_path(each.slug) for each in projects if each.platform == section.platform), "")
 
 
 def _to_section(slug: str) -> Response:

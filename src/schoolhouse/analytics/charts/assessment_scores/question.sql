@@ -13,7 +13,7 @@ FROM
     SELECT
         activity,
         sum(tried.tries) AS attempts,
-        count() AS learners,
+        countIf(tried.user_id != '') AS learners,
         sum(tried.total) / attempts AS mean_score,
         sum(tried.right) / attempts AS success_rate
     FROM
@@ -26,6 +26,7 @@ FROM
             countIf(scaled_score >= 1) AS right
         FROM raw_events FINAL
         WHERE section_id IN {section_ids:Array(UInt64)} AND platform = {platform:String}
+            AND ({project_id:UInt64} = 0 OR project_id = {project_id:UInt64})
             AND timestamp >= {since:DateTime64(3, 'UTC')} AND timestamp < {until:DateTime64(3, 'UTC')}
             AND event_type IN ('activity_attempt', 'problem') AND scaled_score IS NOT NULL
             AND (empty({activities:Array(String)}) OR activity IN {activities:Array(String)})

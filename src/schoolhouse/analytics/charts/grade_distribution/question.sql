@@ -22,7 +22,8 @@ FROM
             if(has_course_grade, 0, argMax(out_of, (scaled_score, timestamp))) AS out_of_best
         FROM raw_events FINAL
         WHERE section_id IN {section_ids:Array(UInt64)} AND platform = {platform:String}
-        AND timestamp >= {since:DateTime64(3, 'UTC')} AND timestamp < {until:DateTime64(3, 'UTC')}
+            AND ({project_id:UInt64} = 0 OR project_id = {project_id:UInt64})
+            AND timestamp >= {since:DateTime64(3, 'UTC')} AND timestamp < {until:DateTime64(3, 'UTC')}
             AND user_id != '' AND scaled_score IS NOT NULL
             AND (event_type = 'page_attempt' AND out_of > 0
                 OR event_type = 'grade' AND object_type = 'http://adlnet.gov/expapi/activities/course')

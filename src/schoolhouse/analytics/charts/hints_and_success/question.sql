@@ -3,7 +3,7 @@
 SELECT
     least(hints, 3) AS hints_seen,
     count() AS attempts,
-    uniqExact(user_id) AS learners,
+    uniqExactIf(user_id, user_id != '') AS learners,
     avg(score) AS mean_score,
     countIf(score >= 1) / attempts AS success_rate
 FROM
@@ -12,6 +12,7 @@ FROM
     SELECT user_id, assumeNotNull(hints_requested) AS hints, assumeNotNull(scaled_score) AS score
     FROM raw_events FINAL
     WHERE section_id IN {section_ids:Array(UInt64)} AND platform = {platform:String}
+        AND ({project_id:UInt64} = 0 OR project_id = {project_id:UInt64})
         AND timestamp >= {since:DateTime64(3, 'UTC')} AND timestamp < {until:DateTime64(3, 'UTC')}
         AND event_type = 'part_attempt' AND scaled_score IS NOT NULL AND hints_requested IS NOT NULL
         AND (empty({activities:Array(String)}) OR ifNull(toString(activity_id), object_id) IN {activities:Array(String)})
@@ -29,7 +30,8 @@ FROM
             replaceRegexpOne(object_id, '/(hint/[^/]*|answer)$', '') AS activity
         FROM raw_events FINAL
         WHERE section_id IN {section_ids:Array(UInt64)} AND platform = {platform:String}
-        AND timestamp >= {since:DateTime64(3, 'UTC')} AND timestamp < {until:DateTime64(3, 'UTC')}
+            AND ({project_id:UInt64} = 0 OR project_id = {project_id:UInt64})
+            AND timestamp >= {since:DateTime64(3, 'UTC')} AND timestamp < {until:DateTime64(3, 'UTC')}
             AND event_type IN ('problem', 'hint') AND user_id != ''
             AND (empty({activities:Array(String)}) OR activity IN {activities:Array(String)})
     )

@@ -15,8 +15,8 @@ FROM
         count() AS learners,
         avg(first_score) AS first_try_score,
         1 - first_try_score AS difficulty,
-        -- with fewer than five learners, or without any spread, a correlation says nothing
-        if(countIf(others > 0) >= 5, ifNotFinite(corrIf(first_score, rest, others > 0), NULL), NULL) AS discrimination
+        -- with fewer than five learners (or a group), or without any spread, a correlation says nothing
+        if(countIf(others > 0) >= greatest(5, {min_group:UInt32}), ifNotFinite(corrIf(first_score, rest, others > 0), NULL), NULL) AS discrimination
     FROM
     (
         SELECT
@@ -34,7 +34,8 @@ FROM
                 (timestamp, event_id) AS at
             FROM raw_events FINAL
             WHERE section_id IN {section_ids:Array(UInt64)} AND platform = {platform:String}
-            AND timestamp >= {since:DateTime64(3, 'UTC')} AND timestamp < {until:DateTime64(3, 'UTC')}
+                AND ({project_id:UInt64} = 0 OR project_id = {project_id:UInt64})
+                AND timestamp >= {since:DateTime64(3, 'UTC')} AND timestamp < {until:DateTime64(3, 'UTC')}
                 AND event_type IN ('activity_attempt', 'problem') AND scaled_score IS NOT NULL AND user_id != ''
         )
         GROUP BY user_id, activity

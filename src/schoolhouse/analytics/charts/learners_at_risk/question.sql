@@ -21,6 +21,7 @@ FROM
         countIf(endsWith(verb_id, '/passed')) > 0 AS has_passed
     FROM raw_events FINAL
     WHERE section_id IN {section_ids:Array(UInt64)} AND platform = {platform:String}
+        AND ({project_id:UInt64} = 0 OR project_id = {project_id:UInt64})
         AND timestamp >= {since:DateTime64(3, 'UTC')} AND timestamp < {until:DateTime64(3, 'UTC')}
         AND user_id != ''
     GROUP BY user_id

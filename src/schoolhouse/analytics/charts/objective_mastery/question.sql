@@ -27,7 +27,8 @@ FROM
             trim(BOTH '"' FROM objective_json) AS objective
         FROM raw_events FINAL
         WHERE section_id IN {section_ids:Array(UInt64)} AND platform = {platform:String}
-        AND timestamp >= {since:DateTime64(3, 'UTC')} AND timestamp < {until:DateTime64(3, 'UTC')}
+            AND ({project_id:UInt64} = 0 OR project_id = {project_id:UInt64})
+            AND timestamp >= {since:DateTime64(3, 'UTC')} AND timestamp < {until:DateTime64(3, 'UTC')}
             AND event_type = 'part_attempt' AND scaled_score IS NOT NULL AND attached_objectives IS NOT NULL
             AND user_id != ''
             AND (empty({activities:Array(String)}) OR ifNull(toString(activity_id), object_id) IN {activities:Array(String)})

@@ -28,6 +28,7 @@ FROM
             countIf(event_type NOT IN ('page_viewed', 'navigation')) AS works
         FROM raw_events FINAL
         WHERE section_id IN {section_ids:Array(UInt64)} AND platform = {platform:String}
+            AND ({project_id:UInt64} = 0 OR project_id = {project_id:UInt64})
             AND timestamp >= {since:DateTime64(3, 'UTC')} AND timestamp < {until:DateTime64(3, 'UTC')}
             AND event_type IN ('page_viewed', 'page_attempt', 'activity_attempt', 'part_attempt', 'navigation', 'grade')
             AND (page_id IS NOT NULL OR position(object_id, '+type@sequential+') > 0) AND user_id != ''

@@ -34,7 +34,8 @@ FROM
                 SELECT user_id, timestamp, event_id, ifNull(toString(page_id), object_id) AS page
                 FROM raw_events FINAL
                 WHERE section_id IN {section_ids:Array(UInt64)} AND platform = {platform:String}
-            AND timestamp >= {since:DateTime64(3, 'UTC')} AND timestamp < {until:DateTime64(3, 'UTC')}
+                    AND ({project_id:UInt64} = 0 OR project_id = {project_id:UInt64})
+                    AND timestamp >= {since:DateTime64(3, 'UTC')} AND timestamp < {until:DateTime64(3, 'UTC')}
                     AND event_type IN ('page_viewed', 'navigation') AND user_id != ''
                     AND (page_id IS NOT NULL OR position(object_id, '+type@sequential+') > 0)
             )

@@ -19,7 +19,8 @@ FROM
             sum(views) OVER (PARTITION BY page) AS total
         FROM raw_events FINAL
         WHERE section_id IN {section_ids:Array(UInt64)} AND platform = {platform:String}
-        AND timestamp >= {since:DateTime64(3, 'UTC')} AND timestamp < {until:DateTime64(3, 'UTC')}
+            AND ({project_id:UInt64} = 0 OR project_id = {project_id:UInt64})
+            AND timestamp >= {since:DateTime64(3, 'UTC')} AND timestamp < {until:DateTime64(3, 'UTC')}
             AND event_type IN ('page_viewed', 'navigation')
             AND (page_id IS NOT NULL OR position(object_id, '+type@sequential+') > 0) AND user_id != ''
             AND (empty({pages:Array(String)}) OR page IN {pages:Array(String)})

@@ -17,6 +17,7 @@ FROM
         (fromUnixTimestamp64Milli(part[1], 'UTC'), (part[-1] - part[1]) / 60000) AS session
     FROM raw_events FINAL
     WHERE section_id IN {section_ids:Array(UInt64)} AND platform = {platform:String}
+        AND ({project_id:UInt64} = 0 OR project_id = {project_id:UInt64})
         AND timestamp >= {since:DateTime64(3, 'UTC')} AND timestamp < {until:DateTime64(3, 'UTC')}
         AND user_id != ''
     GROUP BY user_id

@@ -17,7 +17,11 @@ FROM
         count() AS viewers,
         countIf(viewed.completions > 0) AS finishers,
         finishers / viewers AS completion_rate,
-        avg(least(1, viewed.furthest / viewed.length)) AS mean_reached
+        -- over viewers of whom a length is known; of fewer than a group nothing is told
+        if(
+            countIf(viewed.length IS NOT NULL) < {min_group:UInt32},
+            NULL,
+            avgIf(least(1, viewed.furthest / assumeNotNull(viewed.length)), viewed.length IS NOT NULL)) AS mean_reached
     FROM
     (
         SELECT
@@ -29,6 +33,7 @@ FROM
             nullIf(max(ifNull(video_length, 0)), 0) AS length
         FROM raw_events FINAL
         WHERE section_id IN {section_ids:Array(UInt64)} AND platform = {platform:String}
+            AND ({project_id:UInt64} = 0 OR project_id = {project_id:UInt64})
             AND timestamp >= {since:DateTime64(3, 'UTC')} AND timestamp < {until:DateTime64(3, 'UTC')}
             AND event_type = 'video' AND user_id != ''
             AND (empty({pages:Array(String)}) OR toString(page_id) IN {pages:Array(String)})

@@ -46,6 +46,7 @@ FROM
             arrayReduce('sumMap', parts, milliseconds) AS played
         FROM raw_events FINAL
         WHERE section_id IN {section_ids:Array(UInt64)} AND platform = {platform:String}
+            AND ({project_id:UInt64} = 0 OR project_id = {project_id:UInt64})
             AND timestamp >= {since:DateTime64(3, 'UTC')} AND timestamp < {until:DateTime64(3, 'UTC')}
             AND event_type = 'video' AND user_id != ''
             -- an older page of OLI Torus tells a play once more, without a position

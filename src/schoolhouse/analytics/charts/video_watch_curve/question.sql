@@ -5,7 +5,8 @@ WITH
         SELECT ifNull(video_url, object_id) AS video
         FROM raw_events FINAL
         WHERE section_id IN {section_ids:Array(UInt64)} AND platform = {platform:String}
-        AND timestamp >= {since:DateTime64(3, 'UTC')} AND timestamp < {until:DateTime64(3, 'UTC')}
+            AND ({project_id:UInt64} = 0 OR project_id = {project_id:UInt64})
+            AND timestamp >= {since:DateTime64(3, 'UTC')} AND timestamp < {until:DateTime64(3, 'UTC')}
             AND event_type = 'video' AND endsWith(verb_id, '/played')
         GROUP BY video
         ORDER BY count() DESC, video
@@ -33,7 +34,8 @@ WITH
             arrayMax(seconds) AS furthest
         FROM raw_events FINAL
         WHERE section_id IN {section_ids:Array(UInt64)} AND platform = {platform:String}
-        AND timestamp >= {since:DateTime64(3, 'UTC')} AND timestamp < {until:DateTime64(3, 'UTC')}
+            AND ({project_id:UInt64} = 0 OR project_id = {project_id:UInt64})
+            AND timestamp >= {since:DateTime64(3, 'UTC')} AND timestamp < {until:DateTime64(3, 'UTC')}
             AND event_type = 'video' AND user_id != '' AND ifNull(video_url, object_id) = chosen
             -- an older page of OLI Torus tells a play once more, without a position
             AND verb_id != 'http://adlnet.gov/expapi/verbs/experienced'

@@ -15,6 +15,7 @@ FROM
         min(week) OVER (PARTITION BY user_id) AS first_week
     FROM raw_events FINAL
     WHERE section_id IN {section_ids:Array(UInt64)} AND platform = {platform:String}
+        AND ({project_id:UInt64} = 0 OR project_id = {project_id:UInt64})
         AND timestamp >= {since:DateTime64(3, 'UTC')} AND timestamp < {until:DateTime64(3, 'UTC')}
         AND user_id != ''
     GROUP BY user_id, week
