@@ -24,6 +24,7 @@ def alive(kind: type) -> int:
     return sum(isinstance(one, kind) for one in gc.get_objects())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dialect", ["torus", "openedx"])
 def test_the_truth_holds_only_the_section_that_is_under_way(dialect: str) -> None:
     plan = small_plan(dialect, statements=4_000, sections=8, flaws=FLAWS)

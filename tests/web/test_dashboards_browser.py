@@ -198,6 +198,7 @@ def test_a_wrong_question_is_explained_with_its_place(open_page: Opener) -> None
 def test_names_of_columns_are_completed(open_page: Opener) -> None:
     page, _ = open_page()
     page.goto(f"{SECTION}/custom")
+    expect(page.locator("#readable li").first).to_be_attached()  # the names have come
     _write(page, "SELECT scal")
     expect(page.locator(".ace_autocomplete .ace_line").first).to_be_visible()
     page.keyboard.press("Control+Space")
