@@ -18,6 +18,7 @@ from schoolhouse.database import open_database
 from schoolhouse.errors import UsageError
 from schoolhouse.lake.topics import TOPICS
 from schoolhouse.settings import load_settings
+from tests.cli.shell import Shell
 from tests.lake.broker import HOUR, START, Broker, attempts, messages, running_broker
 
 
@@ -178,9 +179,33 @@ def test_an_erasure_is_an_act_of_the_audit_log_without_the_learner(loaded: dict[
         (["run", "--window", "2024-03-04T10", "--dataset", "nope"], "nope"),
         (["validate", "nope"], "nope"),
         (["backfill", "--from", "2990-01-01", "--to", "2990-01-02"], "No window has begun"),
+        (["run", "--window", "9999-12-31T23"], "outside the years 1970 to 2999"),
+        (["backfill", "--from", "0001-01-01", "--to", "2024-01-01"], "outside the years 1970 to 2999"),
     ],
 )
 def test_bad_usage_is_explained(loaded: dict[str, str], arguments: list[str], says: str) -> None:
     done = _run(loaded, *arguments)
     assert says in str(done.exception)
     assert getattr(done.exception, "exit_code", 1) == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["report", "--days"],
+        ["validate", "user_attempts", "--days"],
+        ["fit", "--days"],
+        ["status", "--hours"],
+        ["run", "--catch-up"],
+    ],
+)
+def test_a_span_of_more_than_a_hundred_years_is_bad_usage(loaded: dict[str, str], arguments: list[str]) -> None:
+    assert _run(loaded, *arguments, "99999999").exit_code == 2
+
+
+def test_a_report_that_cannot_be_written_is_told(loaded: dict[str, str], tmp_path: Path) -> None:
+    page = tmp_path / "no such directory" / "report.html"
+    assert (
+        f"error: {page}: No such file"
+        in Shell(tmp_path, **loaded).run("lake", "report", "--html", str(page), exit_code=1).stderr
+    )

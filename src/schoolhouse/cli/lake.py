@@ -11,6 +11,7 @@ import typer
 
 from schoolhouse.cli import console, lake_windows
 from schoolhouse.cli.lake_windows import AsJson, opened_lake
+from schoolhouse.settings.kinds import MOST_DAYS
 
 if TYPE_CHECKING:
     from schoolhouse.lake.retention import Expired
@@ -106,7 +107,7 @@ def compact(as_json: AsJson = False) -> None:
 @app.command()
 def validate(
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Such as user_attempts.")],
-    days: Annotated[int, typer.Option("--days", min=1, help="Days up to now (or --until).")] = 7,
+    days: Annotated[int, typer.Option("--days", min=1, max=MOST_DAYS, help="Days up to now (or --until).")] = 7,
     until: Annotated[str, typer.Option("--until", help="The day or hour before which to stop.")] = "",
     as_json: AsJson = False,
 ) -> None:
@@ -131,7 +132,7 @@ def validate(
 
 @app.command()
 def report(
-    days: Annotated[int, typer.Option("--days", min=1, help="Days up to now (or --until).")] = 30,
+    days: Annotated[int, typer.Option("--days", min=1, max=MOST_DAYS, help="Days up to now (or --until).")] = 30,
     until: Annotated[str, typer.Option("--until", help="The day or hour before which to stop.")] = "",
     html: Annotated[
         Path | None, typer.Option("--html", help="Also write the report, with plots, to this file.")
@@ -252,7 +253,7 @@ def tables(as_json: AsJson = False) -> None:
 
 @app.command()
 def fit(
-    days: Annotated[int, typer.Option("--days", min=1, help="Attempts of the last days.")] = 90,
+    days: Annotated[int, typer.Option("--days", min=1, max=MOST_DAYS, help="Attempts of the last days.")] = 90,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be used.")] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from schoolhouse.cli import console
+from schoolhouse.settings.kinds import MOST_HOURS
 
 if TYPE_CHECKING:
     from schoolhouse.lake.backfill import Failure
@@ -25,7 +26,9 @@ def run(
     ] = "",
     dataset: Datasets = None,
     again: Again = False,
-    catch_up: Annotated[int, typer.Option("--catch-up", min=1, help="Without --window: hours to look back.")] = 24,
+    catch_up: Annotated[
+        int, typer.Option("--catch-up", min=1, max=MOST_HOURS, help="Without --window: hours to look back.")
+    ] = 24,
     as_json: AsJson = False,
 ) -> None:
     """Load one window, or all that are due.
@@ -102,7 +105,7 @@ def follow(
 
 
 def status(
-    hours: Annotated[int, typer.Option("--hours", min=1, help="Hours to look back.")] = 24,
+    hours: Annotated[int, typer.Option("--hours", min=1, max=MOST_HOURS, help="Hours to look back.")] = 24,
     as_json: AsJson = False,
 ) -> None:
     """Tell how the last windows stand, and what waits in Kafka."""

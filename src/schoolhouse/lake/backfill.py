@@ -44,7 +44,7 @@ def run(
     Raises:
         UsageError: nothing starts in the span, or it has not begun, or there is nothing in it to work on again.
     """
-    wanted = [hour for hour in hours(since, until) if hour.start <= now()]
+    wanted = list(hours(since, min(until, window_of(now()).end)))
     if not wanted:
         raise UsageError(f"No window has begun in [{since:%Y-%m-%dT%H:%M}, {until:%Y-%m-%dT%H:%M}).")
     skipped = 0

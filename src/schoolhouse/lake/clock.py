@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from schoolhouse.errors import UsageError
 
 HOUR = timedelta(hours=1)
+_YEARS = range(1970, 3000)  # Kafka counts from 1970; at the end of all dates, an hour has no end
 
 
 @dataclass(frozen=True, order=True)
@@ -45,7 +46,7 @@ def read_moment(text: str) -> datetime:
     """A moment as people write it: `2024-01-31`, `2024-01-31T14`, `2024-01-31T14:00`, or with seconds and zone.
 
     Raises:
-        UsageError: it is none of these.
+        UsageError: it is none of these, or lies before 1970 or after 2999.
     """
     cleaned = text.strip().replace("Z", "+00:00")
     if len(cleaned) == len("2024-01-31T14") and cleaned[10] in "T ":
@@ -54,6 +55,8 @@ def read_moment(text: str) -> datetime:
         moment = datetime.fromisoformat(cleaned)
     except ValueError:
         raise UsageError(f"{text!r} is no time.", hint="Write 2024-01-31 or 2024-01-31T14.") from None
+    if moment.year not in _YEARS:
+        raise UsageError(f"{text!r} lies outside the years {_YEARS[0]} to {_YEARS[-1]}.")
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 

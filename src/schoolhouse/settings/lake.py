@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from schoolhouse.settings.kinds import Count
+from schoolhouse.settings.kinds import MOST_DAYS, MOST_HOURS, MOST_SECONDS, Count
 from schoolhouse.settings.process import Process
 
 
@@ -104,31 +104,37 @@ class Lake(Process):
     )
     lake_raw_retention_days: Count = Field(
         90,
+        le=MOST_DAYS,
         validation_alias="DATA_LAKE_RAW_RETENTION_DAYS",
         description="Days that raw and quarantined messages are kept; 0: for ever.",
     )
     lake_processed_retention_days: Count = Field(
         365,
+        le=MOST_DAYS,
         validation_alias="DATA_LAKE_PROCESSED_RETENTION_DAYS",
         description="Days that processed rows are kept; 0: for ever.",
     )
     lake_aggregated_retention_days: Count = Field(
         1095,
+        le=MOST_DAYS,
         validation_alias="DATA_LAKE_AGGREGATED_RETENTION_DAYS",
         description="Days that daily aggregations are kept; 0: for ever.",
     )
     lake_vacuum_hours: Count = Field(
         168,
+        le=MOST_HOURS,
         validation_alias="DATA_LAKE_VACUUM_HOURS",
         description="Hours that files which no table names any more stay on storage, for readers under way.",
     )
     lake_look_back_hours: Count = Field(
         168,
+        le=MOST_HOURS,
         validation_alias="LAKE_LOOK_BACK_HOURS",
         description="Hours that a message may be late and still load; later ones are quarantined. 0: any lateness.",
     )
     lake_grace_seconds: Count = Field(
         300,
+        le=MOST_SECONDS,
         validation_alias="LAKE_GRACE_SECONDS",
         description="Seconds after its end in which a window stays open for stragglers.",
     )
