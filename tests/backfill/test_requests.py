@@ -51,6 +51,10 @@ def test_a_wrong_value_is_named(values: dict[str, Any], name: str) -> None:
         {"inventory_date": "2024-01-31", "manifest_url": "s3://bucket/manifest.json"},
         {"inventory_date": "2024-01-31", "date_range_start": "2024-02-01", "date_range_end": "2024-01-01"},
         {"inventory_date": "31.1.2024"},
+        {"inventory_date": "1706659200"},
+        {"inventory_date": "2024-01-31", "date_range_start": "2024"},
+        {"inventory_date": "2024-01-31", "date_range_start": 20240131},
+        {"inventory_date": "2024-01-31", "date_range_end": "9999-12-31T23:00:00-12:00"},
     ],
 )
 def test_an_inventory_is_named_once_and_ranges_run_forward(values: dict[str, Any]) -> None:
@@ -63,3 +67,19 @@ def test_settings_of_an_insert_and_options_of_a_query_are_taken() -> None:
     request = read_request("manual", {**PATTERN, **values})
     assert request.clickhouse_settings == {"max_threads": 4, "max_memory_usage": 10**9}
     assert request.options == {"quota_key": "night"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "says"),
+    [
+        ("inventory", {}, "The run cannot be made: give the date"),
+        (
+            "manual",
+            {**PATTERN, "clickhouse_settings": {"max_threads": "abc"}},
+            "clickhouse_settings: max_threads: Input",
+        ),
+    ],
+)
+def test_a_refusal_names_what_it_is_about(kind: Any, values: dict[str, Any], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        read_request(kind, values)

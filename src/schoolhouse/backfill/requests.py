@@ -125,12 +125,23 @@ class InventoryRequest(_Request):
     max_simultaneous_batches: int = Field(1, ge=1, le=64, description="Data files worked on at the same time.")
     max_batch_attempts: int = Field(1, ge=1, le=10, description="Attempts before a batch has failed.")
 
+    @field_validator("inventory_date", "date_range_start", "date_range_end", mode="before")
+    @classmethod
+    def _no_number(cls, value: Any) -> Any:
+        """A year alone, or a day without hyphens, would be taken for seconds since 1970."""
+        if isinstance(value, int | float) or (isinstance(value, str) and not re.match(r"\s*\d{4}-\d\d-\d\d", value)):
+            raise ValueError("is no time: write 2024-01-31 or 2024-01-31T14:00:00Z")
+        return value
+
     @field_validator("date_range_start", "date_range_end")
     @classmethod
     def _in_utc(cls, value: datetime | None) -> datetime | None:
         if value is None:
             return None
-        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+        try:
+            return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+        except OverflowError:
+            raise ValueError("lies outside all dates in UTC") from None
 
     @model_validator(mode="after")
     def _names_one_manifest(self) -> Self:
@@ -151,7 +162,7 @@ def read_request(kind: Literal["manual", "inventory"], values: dict[str, Any]) -
     try:
         return (ManualRequest if kind == "manual" else InventoryRequest).model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(f"{name}: {text}" for name, text in problems_of(error).items())
+        problems = "; ".join(f"{name}: {text}" if name else text for name, text in problems_of(error).items())
         raise UsageError(f"The run cannot be made: {problems}.") from None
 
 
@@ -159,6 +170,6 @@ def problems_of(error: ValidationError) -> dict[str, str]:
     """What is wrong, by the name of the field ('' where it is about several)."""
     problems: dict[str, str] = {}
     for problem in error.errors(include_input=False, include_url=False):
-        name = str(problem["loc"][0]) if problem["loc"] else ""
-        problems.setdefault(name, problem["msg"].removeprefix("Value error, "))
+        name, *inside = [str(part)[:60] for part in problem["loc"]] or [""]
+        problems.setdefault(name, ": ".join([*inside, problem["msg"].removeprefix("Value error, ")]))
     return problems
