@@ -37,6 +37,7 @@ def test_drain_delivers_what_waits(tmp_path):
     assert drained.exit_code == 0
     assert json.loads(drained.stdout)["delivered"] == 1
     assert len(list((tmp_path / "data" / "bundles").rglob("*.jsonl"))) == 1
+    assert "stay in the spool" not in drained.stderr
 
 
 def test_drain_fails_when_something_is_left(tmp_path):
@@ -45,3 +46,4 @@ def test_drain_fails_when_something_is_left(tmp_path):
     drained = _run("drain", "--timeout", "5")
     assert drained.exit_code == 1
     assert "Cannot write" in drained.stdout
+    assert "stay in the spool" in drained.stderr

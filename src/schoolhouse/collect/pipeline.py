@@ -117,7 +117,8 @@ class Pipeline:
         if self._stopping.is_set():
             return
         seconds = self._settings.drain_seconds
-        is_empty = self.drain(seconds) if self._threads and seconds else False
+        if self._threads and seconds:
+            self.drain(seconds)
         self._stopping.set()
         self._news.set()
         for _ in range(self._settings.batcher_concurrency):
@@ -128,7 +129,8 @@ class Pipeline:
             self._spool.release()
             self._uploader.close()
             self._spool.close()
-        if self._threads and not is_empty:
+        stats = self.stats()
+        if self._threads and (stats.queued or stats.in_flight or stats.retrying):
             log.warning("bundles stay in the spool until the next start", extra={"spool": self._settings.spool_file})
 
     def stats(self) -> SpoolStats:
