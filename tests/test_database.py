@@ -56,7 +56,18 @@ def test_a_database_that_is_away_is_named_without_its_password(notes: Table) -> 
     assert "secret-word" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["nonsense", "nosuchthing://host/name"])
+def test_a_password_with_an_at_sign_or_among_the_options_is_not_told(notes: Table) -> None:
+    for url in (
+        "postgresql://a:b@secret-word@127.0.0.1:1/nothing",
+        "postgresql://127.0.0.1:1/nothing?password=secret-word",
+    ):
+        with pytest.raises(DatabaseError) as caught:
+            open_database(load_settings(database_url=url))
+        assert "127.0.0.1:1/nothing" in str(caught.value)
+        assert "secret-word" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "nosuchthing://host/name", "postgresql://host:port/name"])
 def test_a_url_of_something_else_is_a_wrong_setting(url: str) -> None:
     with pytest.raises(SettingsError, match="DATABASE_URL"):
         open_database(load_settings(database_url=url))

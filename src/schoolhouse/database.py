@@ -52,8 +52,8 @@ def open_database(settings: Settings) -> Engine:
     except SQLAlchemyError as error:
         engine.dispose()
         raise DatabaseError(
-            f"The app's database ({url.render_as_string(hide_password=True)}) cannot be used: {type(error).__name__}.",
-            hint="Is it running, and does DATABASE_URL name its host, user and database?",
+            f"The app's database ({_place(url)}) cannot be used: {type(error).__name__}.",
+            hint="Is it running, and does DATABASE_URL name its host, user and database? Write @ in a password as %40.",
         ) from error
     return engine
 
@@ -65,7 +65,7 @@ def _url(settings: Settings) -> URL:
         return URL.create("sqlite", database=str(settings.data_dir / "schoolhouse.sqlite"))
     try:
         url = make_url(given)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter of a port that is no number
         raise SettingsError(
             "DATABASE_URL is not the URL of a database.",
             hint="For example postgresql://user:password@host/schoolhouse.",
@@ -73,6 +73,14 @@ def _url(settings: Settings) -> URL:
     if url.drivername in {"postgresql", "postgres"}:
         url = url.set(drivername="postgresql+psycopg")
     return url
+
+
+def _place(url: URL) -> str:
+    """Where a database is, without user, password and options; a host with an @ is the end of a password."""
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    host = (url.host or "").rpartition("@")[2]
+    return f"{host}:{url.port or 5432}/{url.database or ''}"
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
