@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from schoolhouse.errors import ObjectMissing, PayloadError
+from schoolhouse.errors import ObjectMissing, PayloadError, StorageError
 from schoolhouse.etl.bulk import read_request
 from schoolhouse.etl.handler import Handler
 from schoolhouse.settings import Settings, load_settings
@@ -136,6 +136,12 @@ def test_a_bucket_that_is_not_there_is_an_error(handler: Handler) -> None:
         handler.handle({"mode": "bulk", "s3_bucket": "no-such-bucket"})
 
 
+def test_a_bucket_that_none_can_be_called_is_not_an_outage(handler: Handler) -> None:
+    with pytest.raises(StorageError, match="no such name: s3://a bucket") as caught:
+        handler.handle({"mode": "bulk", "s3_bucket": "a bucket"})
+    assert not caught.value.is_retryable
+
+
 @pytest.mark.parametrize(
     ("payload", "says"),
     [
@@ -144,6 +150,7 @@ def test_a_bucket_that_is_not_there_is_an_error(handler: Handler) -> None:
         ({"s3_bucket": "b", "section_id": "1/2"}, "section_id"),
         ({"s3_bucket": "b", "section_id": True}, "section_id"),
         ({"s3_bucket": "b", "start_date": "January"}, "start_date is no date: 'January'"),
+        ({"s3_bucket": "b", "start_date": "0001-01-01T00:00:00+14:00"}, "start_date is no date"),
         ({"s3_bucket": "b", "end_date": 2024}, "end_date is no text"),
         ({"s3_bucket": "b", "dry_run": "yes"}, "dry_run is true or false"),
         ({"s3_bucket": "b", "start_date": "2024-02-01", "end_date": "2024-01-01"}, "after end_date"),

@@ -56,13 +56,16 @@ def _client(service: str, settings: Settings) -> Any:
             config=config,
         )
     except (BotoCoreError, ValueError) as error:
-        raise SettingsError(f"No client for {service}: {type(error).__name__}.") from None
+        raise SettingsError(
+            f"No client for {service}: {type(error).__name__}.",
+            hint="Check AWS_REGION, AWS_ENDPOINT_URL, AWS_PROFILE and AWS's own files.",
+        ) from None
 
 
 @contextmanager
 def mapped_errors(subject: str) -> Iterator[None]:
     """Raise what boto3 raises as an error of ours; `subject` is the object or queue that it was about."""
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
     from urllib3.exceptions import HTTPError
 
     try:
@@ -77,6 +80,10 @@ def mapped_errors(subject: str) -> Iterator[None]:
         raise StorageError(
             f"The host of {subject} only points elsewhere.",
             hint="Name the host that holds it; redirects are not followed.",
+        ) from None
+    except ParamValidationError:
+        raise StorageError(
+            f"AWS knows no such name: {subject}.", hint="Check the bucket, the key or the queue."
         ) from None
     except (BotoCoreError, HTTPError, OSError) as error:
         raise StorageUnavailable(f"AWS did not answer for {subject}: {type(error).__name__}.") from None

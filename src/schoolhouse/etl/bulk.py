@@ -216,6 +216,6 @@ def _day(payload: Mapping[str, Any], name: str, *, is_end: bool = False) -> date
             day = datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC)
             return day + timedelta(days=1) if is_end else day
         moment = datetime.fromisoformat(text)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         raise PayloadError(f"{name} is no date: {text[:40]!r}.", hint="Write 2024-01-31.") from None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
