@@ -96,3 +96,24 @@ def test_flags_are_listed_and_set(capsys: pytest.CaptureFixture[str], monkeypatc
     [flag] = [each for each in listed if each["flag"] == "section-analytics"]
     assert (flag["share_percent"], flag["on_for"]) == (5, ["42@https://torus.example"])
     assert run(capsys, monkeypatch, "flag", "set", "no-such-flag", "--share", "5")[0] == 2
+
+
+def test_a_flag_is_switched_for_the_section_and_the_account_that_are_looked_up(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, said = run(capsys, monkeypatch, "flag", "set", "section-analytics", "--off", "course-v1:a")
+    assert (code, "names no section" in said) == (2, True)
+    assert run(capsys, monkeypatch, "flag", "set", "clickhouse-olap", "--off", "Ann")[0] == 0
+    _, listed = run(capsys, monkeypatch, "flag", "list", "--json")
+    assert {each["flag"]: each["off_for"] for each in listed if each["off_for"]} == {"clickhouse-olap": ["ann"]}
+
+
+@pytest.mark.parametrize("number", ["99999999999999999999", "0"])
+@pytest.mark.parametrize(
+    "words", [("token", "revoke"), ("backfill", "manual", "show"), ("backfill", "inventory", "cancel")]
+)
+def test_a_number_that_no_row_can_have_is_bad_usage(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], number: str
+) -> None:
+    code, said = run(capsys, monkeypatch, *words, number)
+    assert (code, "Invalid value" in said) == (2, True)

@@ -166,6 +166,23 @@ def test_wrong_settings_are_named_without_a_traceback(shell: Shell, monkeypatch:
     assert "8123" in shell.run("warehouse", "health", exit_code=2).stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("warehouse", "setup"), ("user", "list"), ("pipeline", "drain"), ("xapi", "add-client", "lms")],
+)
+def test_a_data_directory_that_cannot_be_made_is_named(tmp_path: Path, words: tuple[str, ...]) -> None:
+    (tmp_path / "file").write_text("")
+    refused = Shell(tmp_path, SCHOOLHOUSE_DATA_DIR=str(tmp_path / "file")).run(*words, exit_code=1)
+    assert f"{tmp_path / 'file'}" in refused.stderr.splitlines()[0]
+
+
+def test_a_disk_that_is_full_is_said_to_be_so(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "schoolhouse", "chart", "--json"]
+        done = subprocess.run(command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "error: No space left on device.\n")
+
+
 def test_demo_fills_a_warehouse_and_twice_changes_no_count(tmp_path: Path) -> None:
     first = run_alone(tmp_path, "demo", "--no-serve")
     again = run_alone(tmp_path, "demo", "--no-serve")

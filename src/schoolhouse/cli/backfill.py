@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
@@ -35,7 +35,9 @@ app.add_typer(manual, name="manual")
 app.add_typer(inventory, name="inventory")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
-Run = Annotated[int, typer.Argument(metavar="RUN", help="Number of the run.")]
+_LARGEST_ID: Final = 2**63 - 1  # that a database holds
+Run = Annotated[int, typer.Argument(metavar="RUN", min=1, max=_LARGEST_ID, help="Number of the run.")]
+Batch = Annotated[int | None, typer.Option("--batch", min=1, max=_LARGEST_ID, help="Only the chunks of this batch.")]
 Target = Annotated[str, typer.Option("--target", help="raw_events, or <database>.raw_events.")]
 Format = Annotated[str, typer.Option("--format", help="lines, JSONAsString, JSONEachRow, or parquet.")]
 Setting = Annotated[
@@ -293,7 +295,7 @@ def _add_commands(group: typer.Typer, kind: RunKind) -> None:
 
     def logs(
         run: Run,
-        batch: Annotated[int | None, typer.Option("--batch", help="Only the chunks of this batch.")] = None,
+        batch: Batch = None,
         limit: Annotated[int, typer.Option("--limit", min=1, max=200, help="At most so many, the newest.")] = 50,
         follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")] = False,
         as_json: AsJson = False,
@@ -334,7 +336,10 @@ def retry_manual(run: Run, as_json: AsJson = False) -> None:
 @inventory.command("retry")
 def retry_inventory(
     run: Run,
-    batch: Annotated[int | None, typer.Option("--batch", help="Only this batch, also while the run goes on.")] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option("--batch", min=1, max=_LARGEST_ID, help="Only this batch, also while the run goes on."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Let the failed batches of a run (or one of them) go on behind their last completed chunk."""

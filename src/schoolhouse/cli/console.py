@@ -78,6 +78,10 @@ def guarded(app: Callable[..., Any]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except OSError as error:  # a file or directory that a setting or an argument names, or a disk that is full
+        place = f"{error.filename}: " if error.filename is not None else ""
+        print(f"error: {place}{error.strerror or error}.", file=sys.stderr)
+        return 1
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
     return int(result or 0)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from schoolhouse.cli import console
+from schoolhouse.cli.user import read_scope
 
 app = typer.Typer(cls=console.Commands, help="Feature flags: what is switched on, and for whom.", no_args_is_help=True)
 
@@ -36,7 +37,9 @@ def set_flag(
     share: Annotated[int | None, typer.Option("--share", min=0, max=100, help="Percent of subjects.")] = None,
     on: Annotated[str, typer.Option("--on", help="Switch it on for this subject: 42@https://torus.example.")] = "",
     off: Annotated[str, typer.Option("--off", help="Switch it off for this subject.")] = "",
-    by_share: Annotated[str, typer.Option("--by-share", help="Let the share decide for this subject again.")] = "",
+    by_share: Annotated[
+        str, typer.Option("--by-share", help="Let the share decide again for this subject, as `flag list` shows it.")
+    ] = "",
 ) -> None:
     """Switch a flag on for a share of subjects, or on or off for one.
 
@@ -52,7 +55,13 @@ def set_flag(
     with console.database() as engine:
         if share is not None:
             set_share(engine, flag, share)
-        for subject, is_on in ((on, True), (off, False), (by_share, None)):
+        for subject, is_on in ((_subject(flag, on), True), (_subject(flag, off), False), (by_share, None)):
             if subject:
                 choose(engine, flag, subject, is_on=is_on)
     list_all()
+
+
+def _subject(flag: str, text: str) -> str:
+    """A subject as it is looked up: a section or project in full, or the name of an account."""
+    kind = {"section-analytics": "section", "project-analytics": "project"}.get(flag)
+    return str(read_scope(text, kind)) if kind and text else text.strip().lower()

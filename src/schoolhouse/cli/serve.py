@@ -15,7 +15,8 @@ def serve(
         str | None, typer.Option(help="Address to listen on [SCHOOLHOUSE_WEB_HOST, default 127.0.0.1].")
     ] = None,
     port: Annotated[
-        int | None, typer.Option(help="Port; 0 finds a free one [SCHOOLHOUSE_WEB_PORT, default 8000].")
+        int | None,
+        typer.Option(min=0, max=65535, help="Port; 0 finds a free one [SCHOOLHOUSE_WEB_PORT, default 8000]."),
     ] = None,
 ) -> None:
     """Serve the pages and the API over the warehouse, until Ctrl-C."""

@@ -65,7 +65,9 @@ def list_all(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def revoke(token_id: Annotated[int, typer.Argument(help="Its number, from `token list`.")]) -> None:
+def revoke(
+    token_id: Annotated[int, typer.Argument(min=1, max=2**63 - 1, help="Its number, from `token list`.")],
+) -> None:
     """Make a token worthless, at once.
 
     Example: schoolhouse token revoke 3

@@ -55,8 +55,8 @@ def add(
     """
     from schoolhouse.accounts.people import NewAccount, add_person
 
-    sections = [_scope(text, "section") for text in section or []]
-    projects = [_scope(text, "project") for text in project or []]
+    sections = [read_scope(text, "section") for text in section or []]
+    projects = [read_scope(text, "project") for text in project or []]
     password = "" if no_password else _password(from_stdin=password_stdin)
     new = NewAccount(name, role, password, sections=sections, projects=projects, sees_identifiers=learner_identifiers)
     with console.database() as engine:
@@ -109,8 +109,8 @@ def role(
     from schoolhouse.accounts.people import change_role
 
     scopes = (
-        [_scope(text, "section") for text in section or []],
-        [_scope(text, "project") for text in project or []],
+        [read_scope(text, "section") for text in section or []],
+        [read_scope(text, "project") for text in project or []],
     )
     with console.database() as engine:
         changed = change_role(engine, name, new_role, scopes=scopes, sees_identifiers=learner_identifiers)
@@ -130,7 +130,7 @@ def remove(name: Name) -> None:
     console.print_facts("", {"removed": name})
 
 
-def _scope(text: str, kind: str) -> Scope:
+def read_scope(text: str, kind: str) -> Scope:
     """A section or project as somebody wrote it; what does not name its platform in full is looked up."""
     from schoolhouse.accounts.scopes import Scope, is_written_in_full, parse_scope
     from schoolhouse.analytics.sections import SQL, host_of

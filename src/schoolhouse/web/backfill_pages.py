@@ -24,7 +24,7 @@ from schoolhouse.backfill.requests import CLICKHOUSE_SETTINGS, InventoryRequest,
 from schoolhouse.backfill.runs import Deed, list_runs, read_run, retry_batch
 from schoolhouse.backfill.tables import chunk_logs
 from schoolhouse.errors import SchoolhouseError
-from schoolhouse.web.backfill_api import LARGEST_ID, BulkAdmin, RunId, act_and_record, create
+from schoolhouse.web.backfill_api import LARGEST_ID, BatchId, BulkAdmin, RunId, act_and_record, create
 from schoolhouse.web.state import AppState, state_of
 from schoolhouse.web.templates import render
 
@@ -120,7 +120,7 @@ def act(request: Request, kind: RunKind, run_id: RunId, deed: Deed, person: Bulk
 
 
 @router.post("/inventory/{run_id}/batches/{batch_id}/retry")
-def retry(request: Request, run_id: RunId, batch_id: int, person: BulkAdmin) -> Response:
+def retry(request: Request, run_id: RunId, batch_id: BatchId, person: BulkAdmin) -> Response:
     """Let a failed batch go on."""
     state = state_of(request)
     run = retry_batch(state.database.engine, run_id, batch_id)

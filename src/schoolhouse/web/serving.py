@@ -135,7 +135,8 @@ def _listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         raise UsageError(
             f"Cannot listen on {host} port {port}: {getattr(error, 'strerror', None) or error}.",
-            hint="Choose another --port (0 finds a free one), or stop what listens there.",
+            hint="Choose another --port (0 finds a free one), or stop what listens there; --host is an address of this "
+            "machine.",
         ) from None
 
 
