@@ -56,6 +56,11 @@ def test_a_database_that_is_away_is_named_without_its_password(notes: Table) -> 
     assert "secret-word" not in str(caught.value)
 
 
+def test_why_a_file_cannot_be_the_database_is_told(tmp_path: Path, notes: Table) -> None:
+    with pytest.raises(DatabaseError, match=r"unable to open database file\. Check that its disk"):
+        open_database(load_settings(database_url=f"sqlite:///{tmp_path}/no such directory/x.sqlite"))
+
+
 def test_a_password_with_an_at_sign_or_among_the_options_is_not_told(notes: Table) -> None:
     for url in (
         "postgresql://a:b@secret-word@127.0.0.1:1/nothing",

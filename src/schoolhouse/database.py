@@ -51,6 +51,11 @@ def open_database(settings: Settings) -> Engine:
             _create_tables(connection)
     except SQLAlchemyError as error:
         engine.dispose()
+        if url.get_backend_name() == "sqlite":
+            raise DatabaseError(
+                f"The app's database ({url.database}) cannot be used: {getattr(error, 'orig', None) or error}.",
+                hint="Check that its disk has room and may be written to.",
+            ) from error
         raise DatabaseError(
             f"The app's database ({_place(url)}) cannot be used: {type(error).__name__}.",
             hint="Is it running, and does DATABASE_URL name its host, user and database? Write @ in a password as %40.",
@@ -77,8 +82,6 @@ def _url(settings: Settings) -> URL:
 
 def _place(url: URL) -> str:
     """Where a database is, without user, password and options; a host with an @ is the end of a password."""
-    if url.get_backend_name() == "sqlite":
-        return str(url.database)
     host = (url.host or "").rpartition("@")[2]
     return f"{host}:{url.port or 5432}/{url.database or ''}"
 

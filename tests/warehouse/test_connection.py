@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -314,6 +315,31 @@ except WarehouseBusy as error:
     assert f"is open in another process (process {os.getpid()})" in done.stdout, done.stderr
     assert "schoolhouse serve" in done.stdout
     assert WarehouseBusy.is_retryable
+
+
+def test_a_warehouse_that_nobody_holds_and_that_does_not_open_is_not_said_to_be_busy(tmp_path: Path) -> None:
+    (tmp_path / "warehouse" / "status").mkdir(parents=True)  # the engine cannot write its status
+    done = subprocess.run(
+        [sys.executable, "-m", "schoolhouse", "warehouse", "health"],
+        env={**os.environ, "SCHOOLHOUSE_DATA_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert f"error: The warehouse in {tmp_path}/warehouse cannot be opened.\nhint: Nobody else holds it." in done.stderr
+
+
+@on_embedded
+def test_no_table_is_defined_on_a_full_disk(table: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = shutil.disk_usage("/")._replace(free=4096)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: full)
+    for sql in ("-- a\nCREATE TABLE u AS t", "EXCHANGE TABLES t AND t", "alter table t add column x UInt8"):
+        with pytest.raises(WarehouseError, match=r"is full: 4,096 bytes are left\. Make room"):
+            table.run(sql, why="define")
+    table.run("INSERT INTO t SELECT 1, 'a'", why="load")
+    table.run("DROP TABLE t", why="make room")
 
 
 def test_an_unreachable_server_is_named() -> None:

@@ -10,8 +10,10 @@ half a second and 230 MB, so the driver is imported when the first handle opens 
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import re
+import shutil
 import struct
 import time
 from collections.abc import Iterator, Mapping
@@ -20,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final, Literal, Self, cast
 
-from schoolhouse.errors import QueryError, WarehouseBusy, WarehouseNotReady, WarehouseUnavailable
+from schoolhouse.errors import QueryError, WarehouseBusy, WarehouseError, WarehouseNotReady, WarehouseUnavailable
 from schoolhouse.observe import query_tag
 from schoolhouse.warehouse.engine_errors import mapped
 
@@ -63,6 +65,10 @@ _BUSY_SIGNS: Final = ("EmbeddedServer", "Cannot lock file", "already connected",
 
 
 _STREAM_BYTES: Final = 1024 * 1024
+
+# On a full disk the embedded engine writes a definition as an empty file, says nothing, and never opens again.
+_DEFINES: Final = re.compile(r"(?:\s|--[^\n]*\n)*(?:CREATE|ALTER|EXCHANGE|RENAME)\b", re.IGNORECASE)
+_ROOM_BYTES: Final = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -196,6 +202,8 @@ class Warehouse:
         limits: Mapping[str, Any] | None = None,
     ) -> None:
         """Run one statement that returns nothing: DDL, `INSERT … SELECT`, `OPTIMIZE`."""
+        if self.is_embedded and self.role == "writer" and _DEFINES.match(sql):
+            _require_room(self.settings.warehouse_dir)
         with self._mapped_errors():  # not `command`, which would put bound values into the URL
             self._client.raw_query(sql, parameters=dict(parameters or {}), settings=self._with_tag(why, limits))
 
@@ -327,6 +335,12 @@ def _open_embedded(settings: Settings, *, role: Role, who: str, must_exist: bool
                 client.set_client_setting(name, value)
     except ClickHouseError as error:
         if any(sign in str(error) for sign in _BUSY_SIGNS):
+            if not _is_held(path):
+                raise WarehouseError(
+                    f"The warehouse in {path} cannot be opened.",
+                    hint="Nobody else holds it. May its files be written, and has its disk room? The engine may have "
+                    "said more above. What is damaged comes back with `schoolhouse warehouse restore`.",
+                ) from None
             raise WarehouseBusy(
                 f"The warehouse in {path} is open in another process{_holder(path)}.",
                 hint="Stop that process, or ask through it: a running `schoolhouse serve` answers `query` for you.",
@@ -410,6 +424,28 @@ def _session_settings(settings: Settings) -> dict[str, Any]:
     if settings.clickhouse_max_memory_bytes:
         session["max_memory_usage"] = settings.clickhouse_max_memory_bytes
     return session
+
+
+def _is_held(path: Path) -> bool:
+    """Whether somebody has the directory open: the engine keeps a lock on its status file."""
+    try:
+        with (path / "status").open("rb") as status:
+            fcntl.flock(status, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _require_room(path: Path) -> None:
+    """Raise WarehouseError unless the disk has room for the definition of a table."""
+    free = shutil.disk_usage(path).free
+    if free < _ROOM_BYTES:
+        raise WarehouseError(
+            f"The disk of {path} is full: {free:,} bytes are left.",
+            hint="Make room first. Definitions of tables that are written to a full disk are lost.",
+        )
 
 
 def _holder(path: Path) -> str:
