@@ -59,6 +59,15 @@ def test_a_learner_is_erased_with_proof(
     assert "No platform" in said
 
 
+def test_a_learner_is_not_named_where_the_warehouse_has_no_tables(
+    warehouse_environment: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(capsys, monkeypatch, "warehouse", "migrate", "down", "--steps", "99", "--yes")[0] == 0
+    code, said = run(capsys, monkeypatch, "learner", "erase", "learner-4711", "--yes")
+    assert (code, "learner-4711" in said) == (1, False)
+    assert "warehouse setup" in said
+
+
 def test_query_can_be_held_to_one_section_or_project(
     filled: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

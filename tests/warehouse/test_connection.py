@@ -331,6 +331,22 @@ def test_a_warehouse_that_nobody_holds_and_that_does_not_open_is_not_said_to_be_
     assert f"error: The warehouse in {tmp_path}/warehouse cannot be opened.\nhint: Nobody else holds it." in done.stderr
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT nope FROM t WHERE s = {learner:String}",
+        "SELECT n FROM nope WHERE s = {learner:String}",
+        "SELECT {learner:String} + 1",
+        "SELECT upperr({learner:String})",
+    ],
+)
+def test_no_error_shows_a_bound_value(table: Warehouse, sql: str) -> None:
+    with pytest.raises(QueryError) as raised:
+        table.ask(sql, {"learner": LEARNER}, why="look")
+    assert "learner-4711" not in str(raised.value)
+    assert raised.value.message
+
+
 @on_embedded
 def test_no_table_is_defined_on_a_full_disk(table: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     full = shutil.disk_usage("/")._replace(free=4096)

@@ -65,6 +65,7 @@ def test_the_engines_number_decides(kind: type[WarehouseError], codes: tuple[int
         "Code: 47. DB::Exception: Unknown name. (UNKNOWN_IDENTIFIER). (UNKNOWN_IDENTIFIER)",
         FROM_A_SERVER,
         "Code: 47. DB::Exception: Unknown name. (UNKNOWN_IDENTIFIER): While processing x. Stack trace: 0. somewhere",
+        "Code: 47. DB::Exception: Unknown name. (UNKNOWN_IDENTIFIER). In scope SELECT x FROM t WHERE user_id = 'a'.",
     ],
 )
 def test_a_message_is_the_engines_sentence_alone(text: str) -> None:

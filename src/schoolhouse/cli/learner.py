@@ -43,6 +43,7 @@ def erase(
     from schoolhouse.errors import UsageError, WarehouseError
     from schoolhouse.warehouse.connection import open_warehouse
     from schoolhouse.warehouse.erasure import Learner, as_dicts, erase_learner, find_platforms
+    from schoolhouse.warehouse.migrations import require_current
 
     settings = console.settings()
     if user_id == "-":
@@ -54,6 +55,7 @@ def erase(
     if not yes:
         typer.confirm("Remove everything about this learner? It cannot be taken back.", abort=True, err=True)
     with open_warehouse(settings, who="learner erase") as warehouse:
+        require_current(warehouse)
         platforms = [platform] if platform else find_platforms(warehouse, user_id)
         if len(platforms) != 1:
             problem = "Several platforms have a learner of this id." if platforms else "No platform has such a learner."

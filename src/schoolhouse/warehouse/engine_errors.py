@@ -34,6 +34,7 @@ _NOISE: Final = re.compile(
 )
 _PLACE: Final = re.compile(
     r"(?:[:.] )?\b[Ww]hile (?:executing|processing|parsing|reading|pushing)\b|\bStack trace|(?<=[A-Z]\))\. \([A-Z_]+\)$"
+    r"|(?:[:.] )?\b[Ii]n scope\b"  # the query follows, with the bound values in it
 )
 
 
