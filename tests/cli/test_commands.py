@@ -128,6 +128,23 @@ def test_health_metrics_and_doctor_answer(shell: Shell) -> None:
     assert all(finding["ok"] for finding in shell.json("doctor"))
 
 
+def test_doctor_tries_whatever_the_settings_name(shell: Shell) -> None:
+    away = {
+        "DATABASE_URL": "postgresql://127.0.0.1:1/none",
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "S3_MAX_ATTEMPTS": "1",
+        "S3_XAPI_BUCKET_NAME": "bundles",
+        "XAPI_QUEUE_URL": "http://127.0.0.1:1/0/queue",
+        "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+        "KAFKA_TIMEOUT_SECONDS": "1",
+    }
+    asked = Shell(shell.folder, **shell.environment, **away).run("doctor", "--json", exit_code=1)
+    wrong = {finding["part"] for finding in json.loads(asked.stdout) if not finding["ok"]}
+    assert wrong == {"app's database", "S3_XAPI_BUCKET_NAME", "XAPI_QUEUE_URL", "Kafka"}
+
+
 def test_check_fails_while_a_check_fails_and_names_it(shell: Shell) -> None:
     checks = {
         check["name"]: check for check in json.loads(shell.run("warehouse", "check", "--json", exit_code=1).stdout)

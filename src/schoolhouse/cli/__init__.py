@@ -66,7 +66,7 @@ app.command(short_help="Map every stored statement anew, and swap the result in.
 app.command()(query.query)
 app.command(short_help="Show one chart as a table, or write it to a file.")(chart.chart)
 app.command(short_help="Write every chart of a section or project to files.")(chart.export)
-app.command(short_help="Test every configured part, and say what is wrong.")(doctor.doctor)
+app.command(short_help="Test the warehouse, the database, and the bucket, queues and Kafka if set.")(doctor.doctor)
 app.add_typer(warehouse.app, name="warehouse")
 app.add_typer(etl.app, name="etl", short_help="Bundles from S3 into the warehouse, singly, in bulk or from a queue.")
 app.add_typer(backfill.app, name="backfill", short_help="History into the warehouse: runs to pause, resume and retry.")

@@ -1,10 +1,11 @@
-"""`doctor`: tests every part that the settings name."""
+"""`doctor`: tests the parts that commands need."""
 
 from __future__ import annotations
 
 import shutil
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,7 +19,10 @@ _LOW_DISK_BYTES = 1_000_000_000
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False) -> None:
-    """Test every configured part, and say what is wrong and what to do. Exits 1 when something is."""
+    """Test the parts that commands need, and say what is wrong and what to do. Exits 1 when something is.
+
+    The warehouse and the app's database always; the bucket, the queues and Kafka where the settings name them.
+    """
     from schoolhouse.errors import SchoolhouseError
 
     settings = console.settings()
@@ -29,7 +33,15 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the answe
         "ClickHouse": _clickhouse,
         "migrations": _migrations,
         "read-only handle": _reader,
+        "app's database": _database,
     }
+    if settings.s3_bucket:
+        parts["S3_XAPI_BUCKET_NAME"] = _bucket
+    for name, address in (("XAPI_QUEUE_URL", settings.queue_url), ("FAILURE_DLQ_URL", settings.failure_queue_url)):
+        if address:
+            parts[name] = partial(_queue, address)
+    if settings.kafka_bootstrap_servers:
+        parts["Kafka"] = _kafka
     for part, examine in parts.items():
         try:
             findings.append({"part": part, "ok": True, "finding": examine(settings), "hint": ""})
@@ -97,3 +109,38 @@ def _reader(settings: Settings) -> str:
             return "cannot write, as it should be"
         reader.run("DROP TABLE doctor_probe", why="probe")
     raise WarehouseError("The read-only handle can write.", hint="Give CLICKHOUSE_READER_USER a readonly profile.")
+
+
+def _database(_: Settings) -> str:
+    with console.database() as engine:
+        return engine.dialect.name
+
+
+def _bucket(settings: Settings) -> str:
+    from schoolhouse.etl.aws import mapped_errors, s3_client
+
+    client = s3_client(settings)
+    with mapped_errors(f"s3://{settings.s3_bucket}"):
+        client.list_objects_v2(Bucket=settings.s3_bucket, MaxKeys=1)
+    return f"{settings.s3_bucket} can be listed"
+
+
+def _queue(address: str, settings: Settings) -> str:
+    from schoolhouse.etl.aws import mapped_errors, sqs_client
+
+    client = sqs_client(settings)
+    with mapped_errors(address):
+        waiting = client.get_queue_attributes(QueueUrl=address, AttributeNames=["ApproximateNumberOfMessages"])
+    return f"about {waiting['Attributes']['ApproximateNumberOfMessages']} messages wait"
+
+
+def _kafka(settings: Settings) -> str:
+    from schoolhouse.lake.kafka import consumer, partitions
+    from schoolhouse.lake.topics import TOPICS
+
+    wanted = settings.kafka_topics.split(",") if settings.kafka_topics else list(TOPICS)
+    opened = consumer(settings)
+    try:
+        return ", ".join(f"{topic}: {len(partitions(opened, topic, settings))} partitions" for topic in wanted)
+    finally:
+        opened.close()

@@ -53,6 +53,7 @@ class Lake(Process):
     kafka_timeout_seconds: int = Field(
         30,
         ge=1,
+        le=300,
         validation_alias="KAFKA_TIMEOUT_SECONDS",
         description="Seconds without an answer or a message after which the brokers count as away.",
     )
