@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,9 @@ def test_what_is_not_given_fits_what_is() -> None:
 def test_a_plan_that_cannot_be_is_an_error(wrong: dict[str, int]) -> None:
     with pytest.raises(UsageError):
         small_plan(**({"dialect": "torus"} | wrong))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("start", [date.min, date(1989, 12, 31), date(2299, 12, 31), date.max])
+def test_a_campus_lies_in_years_that_the_warehouse_takes(start: date) -> None:
+    with pytest.raises(UsageError, match="do not lie within the years 1990 to 2299"):
+        campus_plan(start=start, statements=100)

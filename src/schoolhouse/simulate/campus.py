@@ -9,7 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
@@ -75,6 +75,9 @@ class Plan:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be between 1 and {most:,}.")
         if self.statements < 0 or self.seed < 0:
             raise UsageError("Neither the number of statements nor the seed may be negative.")
+        # No timestamp before 1990 is taken by the warehouse, and none after 2299 fits into it.
+        if not date(1990, 1, 1) <= self.start <= date(2300, 1, 1) - timedelta(days=self.days):
+            raise UsageError(f"{self.days} days from {self.start} on do not lie within the years 1990 to 2299.")
         if self.term_days > self.days:
             raise UsageError(f"A term of {self.term_days} days does not fit into {self.days} days.")
         if self.sizes and len(self.sizes) != self.sections:
