@@ -32,6 +32,7 @@ course_size_makeup:
   small: {actors: 5, problems: 20, videos: 10, chapters: 3, sequences: 10, verticals: 20, forum_posts: 20}
   medium: {actors: 7, problems: 40, videos: 20, chapters: 4, sequences: 20, verticals: 30, forum_posts: 40}
 """
+MAKEUP = ("actors", "problems", "videos", "chapters", "sequences", "verticals", "forum_posts")
 CLICKHOUSE = {"db_host": "localhost", "db_port": 8443, "db_username": "ch_admin", "db_password": "secret"}
 
 
@@ -112,6 +113,26 @@ def test_there_is_an_example_for_every_backend() -> None:
         ({"csv_load_from_s3_after": "perhaps"}, "load_from_s3_after must be true or false"),
         ({"s3_source_location": "s3://bucket/here"}, "must be an https address"),
         ({"s3_source_location": "http://elsewhere/bucket"}, "must be an https address"),
+        ({"s3_source_location": "https:///bucket"}, "must be an https address"),
+        ({"s3_source_location": "https://[bucket"}, "must be an https address"),
+        ({"backend": ["csv"]}, "backend must be a text"),
+        ({"csv_output_destination": ""}, "lacks csv_output_destination"),
+        ({"backend": "clickhouse"} | CLICKHOUSE | {"db_host": ""}, "lacks db_host"),
+        ({"lrs_request_timeout": 0}, "lrs_request_timeout must be at least 1"),
+        ({"lms_url": "campus"}, "lms_url must be an address"),
+        ({"num_course_sizes": {"small": True}}, "num_course_sizes.small must be a whole number"),
+        ({"num_course_sizes": {"small": 10**12}}, "num_course_sizes come to 1,000,000,000,000; at most 100,000"),
+        ({"num_actors": 20_000_001}, "num_actors come to 20,000,001"),
+        ({"num_organizations": 10_001}, "num_organizations come to 10,001"),
+        ({"start_date": date(1910, 1, 1)}, "the days from start_date to end_date come to 41,603"),
+        ({"start_date": date(1, 1, 1)}, "start_date and end_date must be between 1990-01-01 and 2298-12-31"),
+        (
+            {
+                "num_course_sizes": {"small": 1},
+                "course_size_makeup": {"small": dict.fromkeys(MAKEUP, 3) | {"videos": -3}},
+            },
+            "course_size_makeup.small.videos must be a whole number",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(changes: dict[str, Any], complaint: str) -> None:
@@ -152,6 +173,9 @@ def test_a_file_that_is_missing_or_no_yaml_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("backend: [")
     with pytest.raises(UsageError, match="is no YAML"):
         read_config(str(tmp_path / "bad.yaml"))
+    (tmp_path / "day.yaml").write_text("start_date: 2014-02-30")
+    with pytest.raises(UsageError, match="is no YAML: day is out of range for month"):
+        read_config(str(tmp_path / "day.yaml"))
     (tmp_path / "list.yaml").write_text("- 1")
     with pytest.raises(UsageError, match="no keys"):
         read_config(str(tmp_path / "list.yaml"))

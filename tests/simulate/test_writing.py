@@ -148,6 +148,9 @@ def test_a_dry_run_writes_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     [
         (["--dialect", "latin"], "no dialect 'latin'"),
         (["--format", "xml"], "no format 'xml'"),
+        (["--start", "9999-12-20"], "not wholly between 1990-01-01 and 2298-12-31"),
+        (["--host", "campus"], "address of the platform is 'campus'"),
+        (["--host", ""], "address of the platform is ''"),
         (["--rate", "joy=1"], "no rate 'joy'"),
         (["--rate", "drop_out=much"], "no number for the rate drop_out"),
         (["--rate", "drop_out=2"], "drop_out is 2.0, outside 0.0 to 0.99"),

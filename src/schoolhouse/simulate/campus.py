@@ -6,10 +6,11 @@ worker can build just the course and the learners that its chunk needs and gets 
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
@@ -26,6 +27,9 @@ Thing = TypeVar("Thing")
 
 ALL = slice(None)
 DAY_MS = 86_400_000
+# The warehouse takes no earlier timestamp, and DateTime64 ends with 2299; wrong clocks and publishes stray beyond the term.
+FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2298, 12, 31)
+MOST = {"sections": 100_000, "learners": 20_000_000, "days": 36_500, "organizations": 10_000}
 SECTIONS_PER_COURSE = 3
 CHUNK_STATEMENTS = 25_000
 
@@ -65,19 +69,20 @@ class Plan:
     def __post_init__(self) -> None:
         if self.dialect not in {"torus", "openedx"}:
             raise UsageError(f"There is no dialect {self.dialect!r}.", hint="It is torus or openedx.")
-        for name, most in (
-            ("sections", 100_000),
-            ("learners", 20_000_000),
-            ("days", 36_500),
-            ("organizations", 10_000),
-        ):
+        for name, most in MOST.items():
             if not 1 <= getattr(self, name) <= most:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be between 1 and {most:,}.")
         if self.statements < 0 or self.seed < 0:
             raise UsageError("Neither the number of statements nor the seed may be negative.")
-        # No timestamp before 1990 is taken by the warehouse, and none after 2299 fits into it.
-        if not date(1990, 1, 1) <= self.start <= date(2300, 1, 1) - timedelta(days=self.days):
-            raise UsageError(f"{self.days} days from {self.start} on do not lie within the years 1990 to 2299.")
+        if not (self.start >= FIRST_DAY and self.start.toordinal() + self.days <= LAST_DAY.toordinal()):
+            raise UsageError(
+                f"{self.days} days from {self.start} are not wholly between {FIRST_DAY} and {LAST_DAY}.",
+                hint="These are the days that the warehouse takes.",
+            )
+        if not is_address(self.host):
+            raise UsageError(
+                f"The address of the platform is {self.host!r}.", hint="It is one such as https://campus.example."
+            )
         if self.term_days > self.days:
             raise UsageError(f"A term of {self.term_days} days does not fit into {self.days} days.")
         if self.sizes and len(self.sizes) != self.sections:
@@ -92,6 +97,11 @@ class Plan:
     def length_days(self) -> int:
         """Days of one term."""
         return self.term_days or self.days
+
+
+def is_address(text: str) -> bool:
+    """Whether ids can begin with it: an http or https address with a host, and nothing that an IRI cannot hold."""
+    return re.fullmatch(r"https?://[^\s/?#\\\"<>^`{|}]+(/[^\s?#\\\"<>^`{|}]*)?", text) is not None
 
 
 def campus_plan(*, statements: int = 0, sections: int = 0, learners: int = 0, **more: Any) -> Plan:

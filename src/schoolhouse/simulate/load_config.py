@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from schoolhouse.errors import UsageError
-from schoolhouse.simulate.campus import CourseSize, Plan
+from schoolhouse.simulate.campus import FIRST_DAY, LAST_DAY, MOST, CourseSize, Plan, is_address
 
 Backend = Literal["csv", "clickhouse", "ralph", "chdb", "vector"]
 BACKENDS: Final[dict[str, Backend]] = {
@@ -132,6 +132,10 @@ _SECRETS_IN_ENVIRONMENT: Final = {
 }
 # What a load from S3 alone needs.
 _LOAD_KEYS: Final = ("db_host", "db_username", "s3_source_location")
+_AT_LEAST_ONE: Final = (
+    *("num_batches", "batch_size", "num_organizations", "num_actors", "num_course_publishes", "num_workers"),
+    "lrs_request_timeout",
+)
 _MAKEUP: Final = ("actors", "problems", "videos", "chapters", "sequences", "verticals", "forum_posts")
 
 
@@ -208,15 +212,15 @@ def parse_config(raw: Any, where: str) -> LoadConfig:
     given = _known(raw, where)
     if "backend" not in given:
         raise UsageError(f"{where} lacks backend.", hint=f"It is one of {', '.join(BACKENDS)}.")
-    if given["backend"] not in BACKENDS:
-        raise UsageError(
-            f"{where}: there is no backend {given['backend']!r}.", hint=f"It is one of {', '.join(BACKENDS)}."
-        )
-    backend = BACKENDS[given["backend"]]
+    asked = _converted("backend", given["backend"], where)
+    if asked not in BACKENDS:
+        raise UsageError(f"{where}: there is no backend {asked!r}.", hint=f"It is one of {', '.join(BACKENDS)}.")
+    backend = BACKENDS[asked]
     missing = [
         name
         for name, key in _KEYS.items()
-        if name not in given and (key.default is _REQUIRED or backend in key.needed_by)
+        if (name not in given and key.default is _REQUIRED)
+        or (backend in key.needed_by and given.get(name) in (None, ""))
     ]
     if missing:
         raise UsageError(f"{where} lacks {', '.join(missing)}.", hint=f"The backend {backend} needs them.")
@@ -238,7 +242,7 @@ def _yaml(path: str | None) -> Any:
         return yaml.safe_load(text)
     except OSError as error:
         raise UsageError(f"Cannot read {path}: {error.strerror}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # a day that is not in the calendar is a ValueError
         raise UsageError(f"{path} is no YAML: {str(error).splitlines()[0]}.") from None
 
 
@@ -272,19 +276,36 @@ def _converted(name: str, value: Any, where: str) -> Any:
 def _check_sizes(config: LoadConfig, where: str) -> None:
     """The course sizes fit one another, and the run."""
     for name, count in config["num_course_sizes"].items():
-        if not isinstance(count, int) or count < 0:
-            raise UsageError(f"{where}: num_course_sizes.{name} must be a whole number.")
+        _check_whole(f"num_course_sizes.{name}", count, where)
         _check_makeup(config, name, where)
     if config["end_date"] <= config["start_date"]:
         raise UsageError(f"{where}: end_date must be later than start_date.")
     days = (config["end_date"] - config["start_date"]).days
     if not 1 <= config["course_length_days"] < days:
         raise UsageError(f"{where}: course_length_days must be less than the {days} days from start to end.")
-    for name in ("num_batches", "batch_size", "num_organizations", "num_actors", "num_course_publishes", "num_workers"):
+    if not FIRST_DAY <= config["start_date"] <= config["end_date"] <= LAST_DAY:
+        raise UsageError(f"{where}: start_date and end_date must be between {FIRST_DAY} and {LAST_DAY}.")
+    for name in _AT_LEAST_ONE:
         if config[name] < 1:
             raise UsageError(f"{where}: {name} must be at least 1.")
-    if not sum(config["num_course_sizes"].values()):
+    courses = sum(config["num_course_sizes"].values())
+    if not courses:
         raise UsageError(f"{where}: num_course_sizes asks for no course at all.")
+    for name, asked, most in (
+        ("num_course_sizes", courses, MOST["sections"]),
+        ("num_actors", config["num_actors"], MOST["learners"]),
+        ("num_organizations", config["num_organizations"], MOST["organizations"]),
+        ("the days from start_date to end_date", days, MOST["days"]),
+    ):
+        if asked > most:
+            raise UsageError(f"{where}: {name} come to {asked:,}; at most {most:,} are possible.")
+
+
+def _check_whole(name: str, value: Any, where: str) -> None:
+    try:
+        _whole(value)
+    except ValueError as error:
+        raise UsageError(f"{where}: {name} must be {error}.") from None
 
 
 def _check_makeup(config: LoadConfig, name: str, where: str) -> None:
@@ -298,8 +319,9 @@ def _check_makeup(config: LoadConfig, name: str, where: str) -> None:
     made = known[name] if isinstance(known[name], dict) else {}
     place, hint = f"course_size_makeup.{name}", f"A size has {', '.join(_MAKEUP)}."
     for part in _MAKEUP:
-        if not isinstance(made.get(part), int):
+        if part not in made:
             raise UsageError(f"{where}: {place} lacks {part}.", hint=hint)
+        _check_whole(f"{place}.{part}", made[part], where)
     for part in set(made) - set(_MAKEUP):
         raise UsageError(f"{where}: unknown key {place}.{part}.", hint=hint)
     if made["actors"] > config["num_actors"]:
@@ -312,7 +334,9 @@ def _check_makeup(config: LoadConfig, name: str, where: str) -> None:
 
 
 def _check_targets(config: LoadConfig, where: str) -> None:
-    """What is written can be reached by what loads it."""
+    """What is written can be reached by what loads it, and ids can begin with the address of the platform."""
+    if not is_address(config["lms_url"]):
+        raise UsageError(f"{where}: lms_url must be an address such as http://localhost:18000.")
     if config["load_from_s3_after"]:
         if config.backend == "csv" and not config["csv_output_destination"].startswith("s3://"):
             raise UsageError(f"{where}: load_from_s3_after needs a csv_output_destination that starts with s3://.")
@@ -326,10 +350,14 @@ def _check_targets(config: LoadConfig, where: str) -> None:
 
 def _check_source(config: LoadConfig, where: str) -> None:
     """ClickHouse reads by https; a server on this machine may be read by http."""
-    address = urlsplit(config["s3_source_location"])
-    is_here = address.hostname in {"127.0.0.1", "localhost"}
-    if address.scheme != "https" and not (address.scheme == "http" and is_here):
+    scheme = config["s3_source_location"].partition("://")[0].lower() if "://" in config["s3_source_location"] else ""
+    try:
+        host = urlsplit(config["s3_source_location"]).hostname
+    except ValueError:  # brackets that hold no IPv6 address
+        host = None
+    is_here = host in {"127.0.0.1", "localhost"}
+    if not host or (scheme != "https" and not (scheme == "http" and is_here)):
         raise UsageError(
-            f"{where}: s3_source_location must be an https address (was {address.scheme or 'nothing'}://…).",
+            f"{where}: s3_source_location must be an https address (was {scheme or 'nothing'}://…).",
             hint="ClickHouse reads from it; it points to the same place as csv_output_destination.",
         )
