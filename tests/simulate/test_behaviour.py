@@ -22,8 +22,10 @@ def story(visits: int = 4_000, **more: Any) -> tuple[Plan, Story]:
     return plan, story_of(plan, chunks_of(plan)[0], visits, stream(plan, "test"))
 
 
-def test_nobody_is_active_before_enrolling_or_after_leaving() -> None:
-    statements = statements_of(small_plan("openedx"))
+@pytest.mark.parametrize("days", [2, 56])
+def test_nobody_is_active_before_enrolling_or_after_leaving(days: int) -> None:
+    rates = Rates(drop_out=0.9, unregister_share=1.0)
+    statements = statements_of(small_plan("openedx", days=days, rates=rates))
     joined: dict[tuple[str, str], Any] = {}
     left: dict[tuple[str, str], Any] = {}
     for one in statements:
@@ -37,6 +39,7 @@ def test_nobody_is_active_before_enrolling_or_after_leaving() -> None:
             left[key] = time_of(one)
         else:
             assert joined[key] < time_of(one)
+            assert key not in left
     assert len(joined) > 60
     assert all(joined[key] < time for key, time in left.items())
 
@@ -91,6 +94,20 @@ def test_every_play_is_followed_by_a_pause_or_an_end() -> None:
     length = told.course.page_video_seconds[told.visits.page[visit]] * 10
     assert (at <= length).all()
     assert (at[act == Act.COMPLETED] == length[act == Act.COMPLETED]).all()
+
+
+@pytest.mark.parametrize("seed", [7, 8, 9])
+def test_replies_go_to_threads_that_were_posted_before(seed: int) -> None:
+    rates = Rates(drop_out=0.9, post_share=0.1, reply_share=0.3)
+    posted, replies = {}, 0
+    for one in sorted(statements_of(small_plan("openedx", seed=seed, rates=rates)), key=time_of):
+        if one["verb"]["id"].endswith("/posted"):
+            if grouping := one["context"]["contextActivities"].get("grouping"):
+                assert posted[grouping[0]["id"]] < time_of(one)
+                replies += 1
+            else:
+                posted[one["object"]["id"]] = time_of(one)
+    assert replies > 100
 
 
 def test_pages_come_in_the_order_of_the_course_but_for_visits_back() -> None:

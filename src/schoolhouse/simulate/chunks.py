@@ -22,8 +22,9 @@ from schoolhouse.errors import UsageError
 from schoolhouse.simulate import openedx, torus
 from schoolhouse.simulate.batch import Batch
 from schoolhouse.simulate.behaviour import Story, enrolments_of, story_of
-from schoolhouse.simulate.campus import DAY_MS, Chunk, Ints, Plan, chunks_of, stream
+from schoolhouse.simulate.campus import Chunk, Ints, Plan, chunks_of, stream
 from schoolhouse.simulate.flaws import REASONS, Flawed, broken, flaw_rows
+from schoolhouse.simulate.openedx_batches import to_known_threads
 from schoolhouse.simulate.pieces import Bytes, Lexicon, Template, moments, uuids
 from schoolhouse.simulate.truth import Tally, count_chunk
 
@@ -116,7 +117,7 @@ def _of_size(plan: Plan, chunk: Chunk, random: np.random.Generator) -> tuple[Sto
         story, batches = _told(plan, chunk, visits, random)
         count = sum(len(batch) for batch in batches)
         if count >= chunk.statements:
-            return story, _cut(story, batches, count - chunk.statements, random)
+            return story, to_known_threads(_cut(story, batches, count - chunk.statements, random))
         growth = min(2.0, chunk.statements / max(count, 1)) * 1.05
         if growth > 1.3 and count < before * 1.05:  # many more visits, and no more of them end before the term does
             break
@@ -130,9 +131,13 @@ def _of_size(plan: Plan, chunk: Chunk, random: np.random.Generator) -> tuple[Sto
 
 def _told(plan: Plan, chunk: Chunk, visits: int, random: np.random.Generator) -> tuple[Story, list[Batch]]:
     story = story_of(plan, chunk, visits, random)
-    end = chunk.section.start_ms + plan.length_days * DAY_MS
     made = DIALECTS[plan.dialect].batches(plan, story, random)
-    return story, [batch.only(batch.at_ms < end) for batch in made]
+    # A visit that would not end before the learner leaves, or the term ends, does not take place.
+    kept = np.ones(len(story.visits.page) + 1, dtype=bool)
+    for batch in made:
+        kept[batch.visit[batch.at_ms >= story.enrolments.end_ms[batch.enrolment]]] = False
+    kept[-1] = True  # stands for visit -1: joining and leaving
+    return story, [batch.only(kept[batch.visit]) for batch in made]
 
 
 @lru_cache(maxsize=64)

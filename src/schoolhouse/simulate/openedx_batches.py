@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -199,6 +200,36 @@ def _forum(plan: Plan, story: Story, random: np.random.Generator) -> list[Batch]
         replied, place = replied[place >= 0], place[place >= 0]
         made.append(_in_visit(story, "reply_posted", "forum", replied, 33_000, comment=replied, thread=order[place]))
     return made
+
+
+def to_known_threads(batches: list[Batch]) -> list[Batch]:
+    """The same statements, with replies to threads that are still there: to cut a chunk to size takes some back.
+
+    The first reply that finds none before it becomes a thread itself.
+    """
+    kinds = [batch.kind for batch in batches]
+    if "reply_posted" not in kinds or not len(replies := batches[kinds.index("reply_posted")]):
+        return batches
+    threads = batches[kinds.index("thread_posted")]
+    first = int(np.argmin(replies.at_ms))
+    if not len(threads) or replies.at_ms[first] <= threads.at_ms.min():
+        is_first = np.arange(len(replies)) == first
+        started, replies = replies.only(is_first), replies.only(~is_first)
+        threads = replace(
+            threads,
+            enrolment=np.append(threads.enrolment, started.enrolment),
+            visit=np.append(threads.visit, started.visit),
+            at_ms=np.append(threads.at_ms, started.at_ms),
+            holes={
+                "session": np.append(threads.holes["session"], started.holes["session"]),
+                "thread": np.append(threads.holes["thread"], started.visit),
+            },
+        )
+    order = np.argsort(threads.at_ms, kind="stable")
+    latest = np.maximum(np.searchsorted(threads.at_ms[order], replies.at_ms) - 1, 0)
+    replies = replace(replies, holes=replies.holes | {"thread": threads.holes["thread"][order][latest]})
+    forum = {"thread_posted": threads, "reply_posted": replies}
+    return [forum.get(batch.kind, batch) for batch in batches]
 
 
 def _watching(story: Story) -> list[Batch]:
