@@ -14,7 +14,7 @@ import pytest
 from schoolhouse.collect.bundles import bundle_id, parse_key
 from schoolhouse.errors import UsageError
 from schoolhouse.etl.handler import Handler
-from schoolhouse.simulate import Format, write_statements
+from schoolhouse.simulate import Format, Imperfections, write_statements
 from schoolhouse.simulate.into_warehouse import load_with_truth
 from schoolhouse.simulate.to_bundles import write_bundles
 from schoolhouse.warehouse.connection import Warehouse
@@ -40,6 +40,12 @@ def test_the_bundles_hold_the_lines_of_the_run(tmp_path: Path, dialect: str) -> 
     assert json.loads((tmp_path / "truth.json").read_text()) == truth
     assert (done.lines, done.size_bytes) == (truth["lines"], sum(map(len, bundles.values())))
     assert max(body.count(b"\n") + 1 for body in bundles.values()) == 50
+
+
+def test_a_bundle_that_is_told_twice_is_written_twice(tmp_path: Path) -> None:
+    plan = small_plan("torus", statements=600, flaws=Imperfections(duplicates=1.0))
+    done = write_bundles(plan, str(tmp_path), size=1)
+    assert done.lines == sum(body.count(b"\n") + 1 for body in bundles_in(tmp_path).values()) == 1_200
 
 
 @DIALECTS

@@ -12,7 +12,7 @@ import pytest
 
 from schoolhouse.simulate import Rates
 from schoolhouse.simulate.behaviour import hour_curve
-from schoolhouse.simulate.campus import course_of
+from schoolhouse.simulate.campus import course_of, evenly
 from tests.simulate.lines import TORUS, section_of, small_plan, statements_of, text_of, time_of
 
 
@@ -146,6 +146,19 @@ def test_unregistering_is_what_the_asked_share_of_drop_outs_does() -> None:
     left = text.count(b'"display":{"en":"unregistered"}')
     dropped = sum(row["dropped_out"] for row in truth["learners"])
     assert left / dropped == pytest.approx(plan.rates.unregister_share, abs=0.06)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.1, 0.2, 0.4, 0.7, 0.9, 1.0])
+def test_the_asked_share_of_pages_is_graded_and_in_the_intervention(share: float) -> None:
+    course = course_of(small_plan("torus", days=700, rates=Rates(graded_share=share)), 0)
+    assert course.page_is_graded.sum() == pytest.approx(share * course.pages, abs=1)
+    assert evenly(share, np.arange(500)).sum() == pytest.approx(share * 500, abs=1)
+
+
+@pytest.mark.parametrize("items", [1, 3, 10])
+def test_a_page_has_as_many_questions_as_are_asked_for_on_average(items: int) -> None:
+    course = course_of(small_plan("torus", days=7_000, rates=Rates(items_per_page=items)), 0)
+    assert course.items / course.pages == pytest.approx(items, rel=0.03)
 
 
 def test_the_same_course_in_two_terms_has_the_same_difficulties() -> None:

@@ -106,6 +106,18 @@ def test_an_estimate_is_near_what_is_written(tmp_path: Path) -> None:
     assert guess.size_bytes == pytest.approx(done.size_bytes, rel=0.05)
 
 
+def test_an_estimate_of_parquet_is_of_what_is_compressed(tmp_path: Path) -> None:
+    plan = small_plan("torus")
+    guess, done = estimate(plan, str(tmp_path), "parquet"), write_statements(plan, tmp_path, "parquet")
+    assert guess.size_bytes == pytest.approx(done.size_bytes, rel=0.25)
+
+
+def test_an_estimate_is_not_judged_by_a_section_without_statements(tmp_path: Path) -> None:
+    guess = estimate(small_plan("torus", sections=50, statements=20), str(tmp_path), "jsonl")
+    assert (guess.statements, guess.lines) == (20, 20)
+    assert guess.size_bytes > 20 * 500
+
+
 def test_targets_are_files_directories_or_addresses(tmp_path: Path) -> None:
     assert targets(str(tmp_path), "jsonl") == (f"{tmp_path}/statements.jsonl", f"{tmp_path}/truth.json")
     assert targets("s3://b/run/", "csv.gz") == ("s3://b/run/statements.csv.gz", "s3://b/run/truth.json")
@@ -140,6 +152,12 @@ def test_the_command_writes_a_campus(monkeypatch: pytest.MonkeyPatch, capsys: py
 def test_a_dry_run_writes_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, "--statements", "2000", "--out", "run/", "--dry-run", "--json") == 0
     assert json.loads(capsys.readouterr().out)["statements"] == 2_000
+    assert run(monkeypatch, "--statements", "2000", "--out", "run", "--bundles", "9", "--dry-run", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["would write"] == "run/"
+    assert run(monkeypatch, "--statements", "2000", "--out", "run", "--into-warehouse", "--dry-run", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["would write"] == "warehouse"
+    assert facts["bytes"] > 2_000 * 500  # as they are loaded, not compressed
     assert not Path("run").exists()
 
 

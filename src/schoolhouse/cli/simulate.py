@@ -78,7 +78,13 @@ def statements(
         ),
     )
     if dry_run:
-        _report(_estimated(plan, out, "jsonl" if bundles else form), as_json)
+        guess = _estimated(plan, out, "jsonl" if bundles or into_warehouse else form)
+        if into_warehouse:
+            del guess["seconds"]  # nearly all of them are the engine's
+            guess["would write"] = "warehouse"
+        elif bundles:
+            guess["would write"] = f"{out.rstrip('/')}/"
+        _report(guess, as_json)
         return
     form = "warehouse" if into_warehouse else "bundles" if bundles else form
     _report(_written(plan, out, form, size=bundles, workers=workers, resume=resume), as_json)

@@ -31,6 +31,7 @@ DAY_MS = 86_400_000
 FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2298, 12, 31)
 MOST = {"sections": 100_000, "learners": 20_000_000, "days": 36_500, "organizations": 10_000}
 SECTIONS_PER_COURSE = 3
+MOST_ITEMS = 30  # on a page
 CHUNK_STATEMENTS = 25_000
 
 
@@ -311,7 +312,7 @@ def course_of(plan: Plan, number: int) -> Course:
     weeks = max(1, -(-plan.length_days // 7))
     size = plan.sizes[number] if plan.sizes else None
     pages = size.pages if size else max(2, round(weeks * rates.pages_per_week))
-    counts = np.clip(random.poisson(rates.items_per_page - 1, pages) + 1, 1, 8)
+    counts = np.minimum(random.poisson(rates.items_per_page - 1, pages) + 1, MOST_ITEMS)
     has_video = random.random(pages) < rates.video_share
     if size:
         counts = _spread(size.items, pages, random)
@@ -319,7 +320,6 @@ def course_of(plan: Plan, number: int) -> Course:
     lengths = np.clip(random.lognormal(np.log(rates.video_median_seconds), 0.5, pages), 30, 1_200)
     items = int(counts.sum())
     page_week = np.arange(pages) * weeks // pages
-    every = max(1, round(1 / rates.graded_share)) if rates.graded_share else pages + 1
     page_of_item = np.repeat(np.arange(pages), counts)
     return Course(
         number=number,
@@ -327,7 +327,7 @@ def course_of(plan: Plan, number: int) -> Course:
         code=f"C{101 + number}",
         title=TITLES[number % len(TITLES)] + (f" {number // len(TITLES) + 1}" if number >= len(TITLES) else ""),
         page_week=page_week,
-        page_is_graded=(np.arange(pages) % every == every - 1) & (counts > 0),
+        page_is_graded=evenly(rates.graded_share, np.arange(pages)) & (counts > 0),
         page_video_seconds=np.where(has_video, np.rint(lengths), 0).astype(np.int64),
         page_first_item=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         item_page=page_of_item,
@@ -339,6 +339,12 @@ def course_of(plan: Plan, number: int) -> Course:
         page_sequence=np.arange(pages) * (size.sequences if size else weeks * 2) // pages,
         has_experiment=bool(random.random() < rates.experiment_share),
     )
+
+
+def evenly(share: float, place: Ints) -> NDArray[np.bool_]:
+    """Which places a share of them falls on, as evenly as whole numbers allow: of a fifth, every fifth place."""
+    before = np.floor(place * share + 1e-9)  # a tenth of 30 is 3, and no less
+    return np.asarray(np.floor((place + 1) * share + 1e-9) > before)
 
 
 def _spread(total: int, places: int, random: np.random.Generator) -> Ints:

@@ -50,7 +50,9 @@ class Rates:
         most=1100,
     )
     items_per_page: float = _rate(3, "questions on a page, on average", least=1, most=10)
-    graded_share: float = _rate(0.2, "pages that are graded: the last of each week", "one quiz in five pages a week")
+    graded_share: float = _rate(
+        0.2, "pages that are graded, evenly spread: by default the last of each week", "one quiz in five pages a week"
+    )
     # --- items and skills ---
     difficulty_mean: float = _rate(
         -0.5, "mean difficulty of questions, in logits", "courses are easier than tests", least=-4, most=4
@@ -74,14 +76,16 @@ class Rates:
     retry_gain: float = _rate(0.6, "logits gained by the feedback on each failed try", most=3)
     attempt_share: float = _rate(0.85, "questions of a page that are tried")
     retry_share: float = _rate(0.75, "failed tries that are tried again, by a learner of middling persistence")
-    hint_share: float = _rate(0.3, "failed tries after which a hint is asked; more by weaker learners")
+    hint_share: float = _rate(0.3, "tries again before which a hint is asked; more by weaker learners")
     show_answer_share: float = _rate(0.25, "questions given up whose answer is then shown", MIX)
     tutor_share: float = _rate(0.03, "failed tries that an intelligent tutor comments on")
     answer_seconds: float = _rate(45, "median time on one try", least=1, most=3600)
     # --- watching ---
     play_share: float = _rate(0.7, "visits to a page with a video in which it is played")
     full_watch_share: float = _rate(0.45, "plays that go on to the end, by a learner of middling persistence", MIX)
-    pauses_per_play: float = _rate(0.8, "pauses in the middle of a video, on average", MIX, most=3)
+    pauses_per_play: float = _rate(
+        0.8, "pauses in the middle of a video, on average, but for those beyond the third", MIX, most=3
+    )
     seek_share: float = _rate(0.4, "pauses followed by a jump", MIX)
     seek_back_share: float = _rate(0.7, "jumps that go back", "learners mostly jump back to see again")
     transcript_share: float = _rate(0.01, "plays in which the transcript is switched on", MIX)

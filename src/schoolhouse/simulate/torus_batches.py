@@ -9,7 +9,7 @@ import numpy as np
 
 from schoolhouse.simulate.batch import Batch
 from schoolhouse.simulate.behaviour import Story
-from schoolhouse.simulate.campus import Ints, Plan
+from schoolhouse.simulate.campus import Ints, Plan, evenly
 from schoolhouse.simulate.pieces import score_number
 from schoolhouse.simulate.watching import Act
 
@@ -47,9 +47,7 @@ def batches(plan: Plan, story: Story, random: np.random.Generator) -> list[Batch
 
 def _attributed(plan: Plan, story: Story, batch: Batch, conditions: Ints) -> Batch:
     """Attempts on the pages of the intervention carry the condition of their learner, the others an empty list."""
-    every = max(1, round(1 / plan.rates.intervention_share)) if plan.rates.intervention_share else 0
-    page = story.visits.page[batch.visit]
-    is_in = page % every == every - 1 if every else np.zeros(len(page), dtype=bool)
+    is_in = evenly(plan.rates.intervention_share, story.visits.page[batch.visit])
     condition = conditions[batch.enrolment]
     number = np.where(is_in, 1 + batch.enrolment * 2 + condition, 0)
     facts = batch.facts | {"attributed": np.where(is_in, condition, -1)}

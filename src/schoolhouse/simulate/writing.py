@@ -14,6 +14,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
+from io import BytesIO
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
@@ -307,22 +308,26 @@ def _sink(stream: IO[bytes], form: Format) -> _Sink:
 
 
 def estimate(plan: Plan, out: str, form: Format) -> Written:
-    """What `write_statements` would write, judged by the smallest chunk, which is made and thrown away."""
+    """What `write_statements` would write, judged by the smallest chunk with statements, made and thrown away."""
     target, truth_target = targets(out, form)
     chunks = chunks_of(plan)
-    sample = min(chunks, key=lambda chunk: chunk.statements)
+    sample = min((chunk for chunk in chunks if chunk.statements), key=lambda chunk: chunk.statements)
     _made(plan, form, 0, sample)  # the first chunk also pays for imports and memory
     started = time.monotonic()
     part = _made(plan, form, 0, sample)
     seconds = time.monotonic() - started
+    with BytesIO() as stream:  # Parquet compresses here; other formats come compressed
+        with _sink(stream, form) as sink:
+            sink.write(part.data)
+        size_bytes = stream.tell()
     total = sum(chunk.statements for chunk in chunks)
-    scale = total / max(part.tally.statements, 1)
+    scale = total / part.tally.statements
     workers = 1 if total < _ALONE_BELOW else min(os.cpu_count() or 1, len(chunks))
     return Written(
         out=target,
         truth=truth_target,
         statements=total,
         lines=round(part.lines * scale),
-        size_bytes=round(len(part.data) * scale),
+        size_bytes=round(size_bytes * scale),
         seconds=seconds * scale / workers,
     )
