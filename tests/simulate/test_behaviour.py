@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from schoolhouse.simulate import Rates
+from schoolhouse.simulate import Rates, torus
 from schoolhouse.simulate.behaviour import Story, hour_curve, story_of
-from schoolhouse.simulate.campus import Plan, chunks_of, course_of, learners_of, sections_of, stream
+from schoolhouse.simulate.campus import CourseSize, Plan, chunks_of, course_of, learners_of, sections_of, stream
 from schoolhouse.simulate.series import faded_count, occurrence
 from schoolhouse.simulate.watching import Act
 from tests.simulate.lines import TORUS, small_plan, statements_of, time_of
@@ -151,6 +151,23 @@ def test_a_course_is_the_same_for_whoever_asks() -> None:
     course_of.cache_clear()
     for one in dataclasses.fields(first):
         assert np.array_equal(getattr(first, one.name), getattr(course_of(plan, 0), one.name))
+
+
+def test_no_two_courses_share_a_page_an_activity_or_a_skill() -> None:
+    plan = small_plan("torus", sections=4, days=3_000, rates=Rates(pages_per_week=30), statements=100)
+    first, second = (course_of(plan, number) for number in range(2))
+    assert first.pages > 10_000
+    for number_of, many in ((torus.page_id, first.pages), (torus.activity_id, min(first.items, second.items))):
+        numbers = [number_of(course, thing) for course in range(2) for thing in range(many)]
+        assert len(set(numbers)) == 2 * many
+
+
+def test_a_sequence_of_many_thousand_units_counts_them_all() -> None:
+    size = CourseSize(learners=3, pages=12_000, items=10, videos=0, chapters=1, sequences=1, posts=0)
+    plan = small_plan("openedx", sections=1, learners=3, statements=400, sizes=(size,))
+    told = [one["object"]["definition"].get("extensions", {}) for one in statements_of(plan)]
+    items = "https://w3id.org/xapi/acrossx/extensions/total-items"
+    assert {extensions[items] for extensions in told if items in extensions} == {12_000}
 
 
 def test_meetings_fade_with_time() -> None:

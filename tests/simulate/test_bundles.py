@@ -111,6 +111,23 @@ def test_a_file_that_was_cut_off_is_finished_with_the_same_bytes(
     assert not (tmp_path / "half/resume.json").exists()
 
 
+def test_a_run_that_writes_anew_what_another_left_cannot_be_mixed_with_it(
+    tmp_path: Path, cut_off: Callable[[int, int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, other = small_plan("torus", statements=3_000), small_plan("torus", statements=9_000, seed=8)
+    with pytest.raises(KeyboardInterrupt):
+        write_statements(plan, tmp_path, "jsonl", on_progress=cut_off)
+
+    def at_once(*_: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("schoolhouse.simulate.resuming._SAVE_SECONDS", 3_600)  # it is cut off before it is remembered
+    with pytest.raises(KeyboardInterrupt):
+        write_statements(other, tmp_path, "jsonl", on_progress=at_once)
+    with pytest.raises(UsageError, match="no run to resume"):
+        write_statements(plan, tmp_path, "jsonl", resume=True)
+
+
 def test_bundles_that_were_cut_off_are_finished(tmp_path: Path, cut_off: Callable[[int, int], None]) -> None:
     plan = small_plan("openedx", flaws=FLAWS, statements=3_000)
     write_bundles(plan, f"{tmp_path}/whole", size=20)

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -131,6 +132,18 @@ def test_a_target_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
         write_statements(small_plan("torus"), tmp_path / "file" / "x.jsonl", "jsonl")
     with pytest.raises(UsageError, match="no format"):
         write_statements(small_plan("torus"), tmp_path, "xml")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("form", ["jsonl.gz", "parquet"])
+def test_a_disk_that_is_full_is_an_error(tmp_path: Path, form: Format) -> None:
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    plan = small_plan("torus")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, most[1]))  # no file may grow beyond it
+    try:
+        with pytest.raises(InputError, match=f"Cannot write {tmp_path}/statements.{form}: File too large."):
+            write_statements(plan, tmp_path, form)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import mmap
 import pickle
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from tempfile import TemporaryFile, gettempdir
 from typing import Any, Generic, TypeVar
 from weakref import finalize
@@ -23,14 +23,16 @@ Number = TypeVar("Number", bound=np.generic)
 
 
 @contextmanager
-def _room() -> Iterator[None]:
+def writing_to(what: str, hint: str = "") -> Iterator[None]:
+    """A full disk, and whatever else keeps us from writing, is an error of ours."""
     try:
         yield
     except OSError as error:
-        raise InputError(
-            f"Cannot write to {gettempdir()}, the directory for temporary files: {error.strerror}.",
-            hint="TMPDIR names another.",
-        ) from None
+        raise InputError(f"Cannot write {what}: {error.strerror or type(error).__name__}.", hint=hint) from None
+
+
+def _room() -> AbstractContextManager[None]:
+    return writing_to(f"to {gettempdir()}, the directory for temporary files", hint="TMPDIR names another.")
 
 
 class ArrayOnDisk(Generic[Number]):

@@ -241,6 +241,7 @@ def tables(plan: Plan, story: Story, random: np.random.Generator) -> dict[str, T
     answers = [
         dumps([f"choice_{code >> 2 * n & 3}" for n in range(parts)]) for parts in (1, 2, 3) for code in range(4**parts)
     ]
+    counted = [b"%d" % number for number in range(course.pages + 1)]  # units of a sequence
     return {
         "actor": [
             dumps({"objectType": "Agent", "account": {"homePage": plan.host, "name": name}})
@@ -259,8 +260,8 @@ def tables(plan: Plan, story: Story, random: np.random.Generator) -> dict[str, T
         "question": [f"Question {n + 1} of {course.title}".encode() for n in range(course.items)],
         "attempt": whole_numbers(),
         "hint": whole_numbers(),
-        "position": whole_numbers(),
-        "siblings": whole_numbers(),
+        "position": counted,
+        "siblings": counted,
         "response": [dumps(answer.decode())[1:-1] for answer in answers],
         "thread": _object_ids(random, len(story.visits.page)),
         "comment": _object_ids(random, len(story.visits.page)),

@@ -19,6 +19,7 @@ import msgspec
 
 from schoolhouse.errors import UsageError
 from schoolhouse.simulate.campus import Plan
+from schoolhouse.simulate.on_disk import writing_to
 from schoolhouse.simulate.truth import Truth
 
 _SAVE_SECONDS: Final = 1.0
@@ -68,15 +69,18 @@ class Journey:
             "lines": self.lines,
             "size_bytes": self.size_bytes,
         }
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        half = self._path.with_suffix(".part")
-        half.write_bytes(msgspec.json.encode(known))
-        half.replace(self._path)
+        with writing_to(str(self._path)):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            half = self._path.with_suffix(".part")
+            half.write_bytes(msgspec.json.encode(known))
+            half.replace(self._path)
         self._saved_at = time.monotonic()
 
     @contextmanager
     def under_way(self) -> Iterator[None]:
-        """Forgets the run when it has come to its end."""
+        """Forgets the run when it has come to its end, and before that an earlier one whose files it writes anew."""
+        if self._path and not self.chunks:
+            self._path.unlink(missing_ok=True)
         yield
         if self._path:
             self._path.unlink(missing_ok=True)

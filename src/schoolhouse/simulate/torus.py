@@ -39,14 +39,19 @@ FIRST_PROJECT: Final = 301
 FIRST_ENROLLMENT: Final = 700_000
 
 
+def numbered(course: int, thing: int, *, first: int, most: int) -> int:
+    """A number of its own for each thing of each course; a course with more than `most` goes on in another range."""
+    return first + course * most + thing % most + thing // most * 1_000_000_000
+
+
 def page_id(course: int, page: int) -> int:
     """Resource id of a page."""
-    return 100_000 + course * 1_000 + page
+    return numbered(course, page, first=100_000, most=1_000)
 
 
 def activity_id(course: int, item: int) -> int:
     """Resource id of an activity."""
-    return 10_000_000 + course * 10_000 + item
+    return numbered(course, item, first=10_000_000, most=10_000)
 
 
 def video_url(course: int, page: int) -> str:
@@ -274,7 +279,7 @@ def tables(plan: Plan, story: Story, random: np.random.Generator) -> dict[str, T
         "part_guid": uuids(random, int(story.practice.parts.sum())),
         "part": [b"1", b"2", b"3"],
         "hints": [dumps([f"hint-{n + 1}" for n in range(count)]) for count in range(5)],
-        "objectives": [dumps([number * 1_000 + int(course.item_skill[item])]) for item in items],
+        "objectives": [dumps([numbered(number, skill, first=0, most=1_000)]) for skill in course.item_skill.tolist()],
         "session": uuids(random, session),
         "score": scores(course.most_points),
         "success": [b"true", b"true"] if plan.quirks else [b"false", b"true"],

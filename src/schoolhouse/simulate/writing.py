@@ -26,6 +26,7 @@ from schoolhouse.errors import DeliveryError, InputError, UsageError, install_hi
 from schoolhouse.simulate.campus import Chunk, MadeOnDemand, Plan, chunks_of
 from schoolhouse.simulate.chunks import Layout, Lines, make_chunk, tally_chunk
 from schoolhouse.simulate.native import native_block
+from schoolhouse.simulate.on_disk import writing_to
 from schoolhouse.simulate.resuming import Journey
 from schoolhouse.simulate.truth import Tally, Truth
 from schoolhouse.simulate.truth_file import truth_json
@@ -176,8 +177,9 @@ def write_statements(
     started = time.monotonic()
     journey = Journey(plan, form, truth_target, resume=resume)
     opened = _reopened(target, journey.size_bytes) if journey.chunks else open_target(target)
+    again = "" if form == "parquet" else "Make room and run it again, with --resume if resume.json is there."
     with journey.under_way():
-        with opened as stream, _sink(stream, form) as sink:
+        with writing_to(target, again), opened as stream, _sink(stream, form) as sink:
             for part in parts_of(plan, form, workers=workers, skip=journey.chunks):
                 journey.truth.add(part.chunk, part.tally)
                 if part.chunk.index < journey.chunks:
@@ -205,7 +207,7 @@ def _reopened(target: str, size_bytes: int) -> IO[bytes]:
 
 def write_truth(truth: Truth, target: str, *, s3_key: str = "", s3_secret: str = "") -> None:
     """Write `truth.json`."""
-    with open_target(target, s3_key=s3_key, s3_secret=s3_secret) as stream:
+    with writing_to(target), open_target(target, s3_key=s3_key, s3_secret=s3_secret) as stream:
         for piece in truth_json(truth):
             stream.write(piece)
 
