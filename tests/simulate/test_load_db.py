@@ -249,6 +249,16 @@ def test_a_dry_run_tells_and_writes_nothing(
     assert not Path("logs").exists()
 
 
+def test_a_server_that_does_not_answer_is_looked_for_in_the_configuration(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert load(monkeypatch, example("clickhouse.yaml", db_host="127.0.0.1", db_port=1)) == 1
+    err = capsys.readouterr().err
+    assert "127.0.0.1:1 does not answer" in err
+    assert "db_host" in err
+    assert "CLICKHOUSE_HOST" not in err
+
+
 def test_a_wrong_configuration_is_bad_usage(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

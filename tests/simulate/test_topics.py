@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from schoolhouse.errors import UsageError
+from schoolhouse.errors import InputError, UsageError
 from schoolhouse.lake.models.parameters import BKT_SCHEMA, IRT_SCHEMA, Parameters
 from schoolhouse.lake.topics import TOPICS
 from schoolhouse.lake.transform import daily, parse, transform
@@ -155,3 +155,12 @@ def test_sessions_hold_their_attempts_and_lie_in_the_span() -> None:
 def test_a_plan_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         TopicPlan(**wrong)
+
+
+def test_a_directory_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"Cannot write .*file: File exists"):
+        write_topics(TopicPlan(attempts=10, learners=2), tmp_path / "file")
+    (tmp_path / "out" / "user.attempts.jsonl").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"Cannot write .*user\.attempts.jsonl: Is a directory"):
+        write_topics(TopicPlan(attempts=10, learners=2), tmp_path / "out")

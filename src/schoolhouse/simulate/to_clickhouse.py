@@ -33,10 +33,17 @@ class ClickHouse:
     def __init__(self, config: LoadConfig) -> None:
         self._config = config
         self._xapi, self._sink = config["db_name"], config["db_event_sink_name"]
-        self._warehouse = open_warehouse(_settings(config), who="simulate load-db")
-        answer = self._warehouse.ask(
-            statement("list_aspects_tables", _SQL), {"xapi": self._xapi, "event_sink": self._sink}, why=_WHY
-        )
+        try:
+            self._warehouse = open_warehouse(_settings(config), who="simulate load-db")
+            answer = self._warehouse.ask(
+                statement("list_aspects_tables", _SQL), {"xapi": self._xapi, "event_sink": self._sink}, why=_WHY
+            )
+        except SchoolhouseError as error:
+            if "CLICKHOUSE_" not in error.hint:
+                raise
+            # The environment has no say here.
+            hint = "Check db_host, db_port, db_username and db_password of the configuration, and that the server runs."
+            raise DeliveryError(error.message, hint=hint) from None
         self._there = {f"{database}.{name}" for database, name in answer.rows}
 
     @property

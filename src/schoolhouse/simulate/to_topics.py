@@ -15,6 +15,7 @@ import polars as pl
 
 from schoolhouse.errors import DeliveryError, SettingsError, install_hint
 from schoolhouse.simulate.campus import Ints
+from schoolhouse.simulate.on_disk import writing_to
 from schoolhouse.simulate.practising import HOUR_MS, Practised, TopicPlan, practised
 from schoolhouse.simulate.topic_messages import AGAIN, CUT, GOOD, Messages, messages_of, session_rows
 
@@ -43,10 +44,11 @@ def write_topics(
     began = time.monotonic()
     done = practised(plan)
     found = messages_of(done)
-    out.mkdir(parents=True, exist_ok=True)
+    with writing_to(str(out)):
+        out.mkdir(parents=True, exist_ok=True)
     for one in found:
         path = out / f"{one.topic}.jsonl{'.gz' if compressed else ''}"
-        with path.open("wb") as file:
+        with writing_to(str(path)), path.open("wb") as file:
             for values, _, _ in one.lines():
                 block = b"\n".join(values) + b"\n"
                 file.write(_squeezed(block) if compressed else block)
@@ -79,6 +81,8 @@ def send_topics(
     done = practised(plan)
     found = messages_of(done)
     producer, failures = _producer(settings)
+    with writing_to(str(truth)):
+        truth.mkdir(parents=True, exist_ok=True)
     _make_topics(settings, [one.topic for one in found], partitions)
     for one in found:
         for lines in one.lines():
@@ -94,7 +98,6 @@ def send_topics(
             f"Kafka did not take {left + len(failures):,} messages{reason}.",
             hint="Are the brokers up, and may this user write to the topics?",
         )
-    truth.mkdir(parents=True, exist_ok=True)
     return _told(done, found, settings.kafka_bootstrap_servers, truth, began)
 
 
@@ -159,7 +162,8 @@ def _produce(producer: Any, topic: str, lines: tuple[list[bytes], list[str], lis
 
 def _told(done: Practised, found: list[Messages], out: str, beside: Path, began: float) -> Sent:
     path = beside / "truth.json"
-    path.write_text(json.dumps(truth_of(done, found), indent=1) + "\n")
+    with writing_to(str(path)):
+        path.write_text(json.dumps(truth_of(done, found), indent=1) + "\n")
     return Sent(out, str(path), {one.topic: len(one.event) for one in found}, time.monotonic() - began)
 
 
