@@ -16,9 +16,10 @@ from pyarrow import parquet
 
 from schoolhouse.cli import app
 from schoolhouse.cli.console import guarded
-from schoolhouse.errors import InputError, UsageError
+from schoolhouse.errors import DeliveryError, InputError, UsageError
 from schoolhouse.settings import Settings
 from schoolhouse.simulate import FORMATS, Format, write_statements
+from schoolhouse.simulate.on_disk import writing_to
 from schoolhouse.simulate.writing import estimate, targets
 from schoolhouse.warehouse.connection import open_warehouse
 from tests.collect.parts import wait_until
@@ -144,6 +145,13 @@ def test_a_disk_that_is_full_is_an_error(tmp_path: Path, form: Format) -> None:
             write_statements(plan, tmp_path, form)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, most)
+
+
+def test_a_store_that_refuses_half_way_is_an_error() -> None:
+    from botocore.exceptions import ClientError
+
+    with pytest.raises(DeliveryError, match="Cannot write s3://b/x: ClientError"), writing_to("s3://b/x"):
+        raise ClientError({"Error": {"Code": "AccessDenied"}}, "UploadPart")
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:

@@ -16,7 +16,7 @@ from weakref import finalize
 import numpy as np
 from numpy.typing import NDArray
 
-from schoolhouse.errors import InputError
+from schoolhouse.errors import DeliveryError, InputError
 
 Thing = TypeVar("Thing")
 Number = TypeVar("Number", bound=np.generic)
@@ -24,11 +24,15 @@ Number = TypeVar("Number", bound=np.generic)
 
 @contextmanager
 def writing_to(what: str, hint: str = "") -> Iterator[None]:
-    """A full disk, and whatever else keeps us from writing, is an error of ours."""
+    """A full disk, a store that refuses, and whatever else keeps us from writing, is an error of ours."""
     try:
         yield
     except OSError as error:
         raise InputError(f"Cannot write {what}: {error.strerror or type(error).__name__}.", hint=hint) from None
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] != "botocore":  # whose errors have no common root
+            raise
+        raise DeliveryError(f"Cannot write {what}: {type(error).__name__}.") from None
 
 
 def _room() -> AbstractContextManager[None]:

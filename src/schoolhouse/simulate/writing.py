@@ -177,7 +177,11 @@ def write_statements(
     started = time.monotonic()
     journey = Journey(plan, form, truth_target, resume=resume)
     opened = _reopened(target, journey.size_bytes) if journey.chunks else open_target(target)
-    again = "" if form == "parquet" else "Make room and run it again, with --resume if resume.json is there."
+    again = (
+        ""
+        if form == "parquet" or "://" in target
+        else "Make room and run it again, with --resume if resume.json is there."
+    )
     with journey.under_way():
         with writing_to(target, again), opened as stream, _sink(stream, form) as sink:
             for part in parts_of(plan, form, workers=workers, skip=journey.chunks):
