@@ -93,6 +93,12 @@ def test_a_wrong_filter_is_refused_with_its_name(lively: Site, query: str, words
     assert words in reply.json()["error"]["message"]
 
 
+def test_a_year_that_is_typed_halfway_counts_as_long_ago(lively: Site) -> None:
+    everything = lively.get(f"{SECTION}/event_summary").json()["rows"]
+    assert lively.get(f"{SECTION}/event_summary?since=0002-09-01").json()["rows"] == everything
+    assert lively.get(f"{SECTION}/event_summary?until=0002-09-01").json()["rows"] == []
+
+
 def test_a_chart_that_is_not_there_is_not_found(lively: Site) -> None:
     reply = lively.get(f"{SECTION}/nonsense")
     assert reply.status == 404

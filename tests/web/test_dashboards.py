@@ -100,6 +100,12 @@ def test_a_wrong_filter_keeps_the_page_from_lying(lively: Site) -> None:
     assert "hold no day" in reply.text
 
 
+def test_the_form_shows_what_the_address_asks_for(lively: Site) -> None:
+    text = lively.page(f"{PAGE}?top=30&event_types=video,page_viewed").text
+    assert '<option value="30" selected>30 rows</option>' in text
+    assert '<option value="video,page_viewed" selected>Video, Page viewed</option>' in text
+
+
 def test_people_get_the_dashboards_that_are_theirs(peopled_site: PeopledSite) -> None:
     own = "/sections/42@torus.example/instructor_dashboard/insights/analytics"
     assert peopled_site.get("ann", own, Accept="text/html").status == 200

@@ -143,6 +143,22 @@ def test_a_panel_says_what_kept_it_from_arriving_and_tries_again(open_page: Open
     expect(slot.locator("[data-state=drawn]")).to_be_visible()
 
 
+def test_a_choice_that_is_refused_can_be_changed(open_page: Opener) -> None:
+    page, _ = open_page("light", 1280, 1000)
+    page.goto(f"{SECTION}?category=performance&until=2025-09-15")
+    expect(page.locator("#slot-grade_distribution [data-state=drawn]")).to_be_visible(timeout=30_000)
+    page.get_by_label("From", exact=True).fill("2025-10-01")
+    expect(page.locator("#refusal")).to_contain_text("hold no day")
+    expect(page.locator("#slot-grade_distribution [data-state=drawn]")).to_be_visible()
+    page.route("**/analytics?category=*", lambda route: route.abort())
+    page.get_by_label("Before", exact=True).fill("2025-11-01")
+    expect(page.locator("#refusal")).to_contain_text("The server did not answer.")
+    page.unroute("**/analytics?category=*")
+    page.get_by_role("button", name="Show").click()
+    expect(page).to_have_url(re.compile(r"since=2025-10-01&until=2025-11-01"))
+    expect(page.locator("#refusal")).to_be_empty()
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), slowly("dark", 1280), slowly("light", 390)])
 def test_custom_sql_is_asked_shown_and_drawn(open_page: Opener, scheme: str, width: int) -> None:
     page, watch = open_page(scheme, width)

@@ -211,7 +211,8 @@ def _course_keys(readers: Readers, scope: ChartScope, asker: Asker) -> list[str]
 
 
 def _moment(day: date) -> datetime:
-    return datetime.combine(day, time(), tzinfo=UTC)
+    # No event lies beyond these days; the engine refuses times of the years before 1000 instead of finding nothing.
+    return datetime.combine(min(max(day, _FIRST_DAY), _LAST_DAY), time(), tzinfo=UTC)
 
 
 def _plain(value: Any) -> Any:

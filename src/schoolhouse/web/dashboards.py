@@ -19,7 +19,7 @@ from schoolhouse.accounts.people import Person
 from schoolhouse.analytics.answers import ChartAnswer, ChartFilters, ChartScope, answer_chart, for_asker, section_scope
 from schoolhouse.analytics.catalogue import CATEGORIES, charts_of, find_chart
 from schoolhouse.analytics.drawing import drawing
-from schoolhouse.analytics.overview import COLOURS
+from schoolhouse.analytics.overview import COLOURS, type_name
 from schoolhouse.analytics.sections import Section
 from schoolhouse.errors import SchoolhouseError
 from schoolhouse.web.access import ProjectViewer, SectionViewer, ViewedProject, ViewedSection
@@ -33,6 +33,7 @@ router = APIRouter(include_in_schema=False)
 SECTION_PAGE: Final = "/sections/{slug}/instructor_dashboard/insights/analytics"
 PROJECT_PAGE: Final = "/projects/{slug}/analytics"
 TABLE_ROWS: Final = 300
+_TOPS: Final = (10, 20, 50, 100, 1000)
 # Where "no event" may mean "not loaded yet" and not "nothing fits the filters".
 _SUMMARY: Final = "event_summary"
 
@@ -133,11 +134,20 @@ def _page(request: Request, board: _Board) -> Response:
         "query": address.query(),
         "min_group": filters.min_group,
         "may_lower_group": board.person.may_see_learner_identifiers,
-        "event_types": list(COLOURS),
+        "event_types": _event_types(address),
+        "tops": sorted({*_TOPS, address.top}),
         "scripts": scripts(state),
     }
     # htmx pushes this into the address bar, so that it holds what differs from the defaults and nothing else.
     return render(request, "dashboard.html", facts, headers={"HX-Push-Url": board.path + address.query()})
+
+
+def _event_types(address: DashboardAddress) -> list[tuple[str, str]]:
+    """What the form offers: each type, and what the address asks for where that is no single one of them."""
+    offered = [[kind] for kind in COLOURS]
+    if address.event_types and address.event_types not in offered:
+        offered.append(address.event_types)
+    return [(",".join(kinds), ", ".join(type_name(kind) for kind in kinds)) for kinds in offered]
 
 
 def scripts(state: AppState) -> list[str]:

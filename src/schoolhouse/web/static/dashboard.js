@@ -1,5 +1,6 @@
-// What htmx leaves to us: trying again, and saying in the panel what kept it from arriving.
+// What htmx leaves to us: trying again, and saying what kept a panel from arriving, or a choice from being shown.
 function say(place, text) {
+  if (place.id === "dashboard") return refuse(text);
   const note = document.createElement("div");
   note.className = "chart chart-problem";
   note.dataset.state = "error";
@@ -17,6 +18,29 @@ function say(place, text) {
   words.append(box);
   note.append(words);
   place.replaceChildren(note);
+}
+
+// A choice that was refused leaves everything as it is, form included, so that it can be changed.
+function refuse(text) {
+  document.getElementById("refusal").textContent = text;
+}
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { target, isError, xhr } = event.detail;
+  if (target.id !== "dashboard") return;
+  if (isError) {
+    event.detail.shouldSwap = false;
+    refuse(told(xhr));
+  } else refuse("");
+});
+
+function told(xhr) {
+  try {
+    const { message, hint } = JSON.parse(xhr.responseText).error;
+    return [message, hint].filter(Boolean).join(" ");
+  } catch {
+    return `The server answered ${xhr.status}.`;
+  }
 }
 
 document.addEventListener("click", (event) => {
