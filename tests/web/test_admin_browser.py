@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -77,6 +78,25 @@ def test_a_narrow_screen_does_not_scroll_sideways(page: Page) -> None:
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
         take_picture(page, f"{path[1:].replace('/', '-')}-360")
+
+
+@pytest.mark.parametrize(
+    ("path", "stream", "asked"),
+    [
+        ("/admin/clickhouse", "**/clickhouse/live", "**/clickhouse/live"),
+        # this one tells what changes: what changed meanwhile has to be asked for
+        ("/admin/clickhouse/backfill", "**/backfill/events?*", "**/backfill/runs?tab=manual"),
+    ],
+)
+def test_a_stream_that_was_refused_comes_back(page: Page, path: str, stream: str, asked: str) -> None:
+    page.route(stream, lambda route: route.fulfill(status=401))
+    page.goto(f"/sign-in?next={path}")
+    _sign_in(page, "root")
+    state = page.locator("[data-live-state], #stream")
+    expect(state).to_contain_text("again…")
+    with page.expect_request(asked):
+        page.unroute(stream)
+    expect(state).to_have_text(re.compile(r"^Live$|are live\.$"))
 
 
 def test_the_warehouse_page_follows_what_happens_and_rests_while_hidden(page: Page, peopled_site: PeopledSite) -> None:

@@ -211,6 +211,29 @@ def test_a_wrong_question_is_explained_with_its_place(open_page: Opener) -> None
     take_picture(page, "custom-refused")
 
 
+def test_a_download_holds_the_answer_that_is_shown(open_page: Opener, tmp_path: Path) -> None:
+    page, _ = open_page()
+    page.goto(f"{SECTION}/custom")
+    _write(page, "SELECT 1 AS shown")
+    page.get_by_role("button", name="Run").click()
+    expect(page.locator("#rows tbody tr")).to_have_text("1", timeout=30_000)
+    _write(page, "SELECT 2 AS typed_since")
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="CSV").click()
+    waiting.value.save_as(tmp_path / "answer")
+    assert (tmp_path / "answer").read_text() == '"shown"\n1\n'
+
+
+def test_what_was_written_stays_when_the_session_has_ended(open_page: Opener) -> None:
+    page, _ = open_page()
+    page.goto(f"{SECTION}/custom")
+    _write(page, "SELECT 1 AS mine")
+    page.route("**/query", lambda route: route.fulfill(status=401))
+    page.get_by_role("button", name="Run").click()
+    expect(page.locator("#problem")).to_contain_text("You are signed out.")
+    expect(page.locator("#sql")).to_contain_text("SELECT 1 AS mine")
+
+
 def test_names_of_columns_are_completed(open_page: Opener) -> None:
     page, _ = open_page()
     page.goto(f"{SECTION}/custom")
@@ -226,7 +249,7 @@ def test_a_question_is_saved_found_again_and_removed(open_page: Opener) -> None:
     page.goto(f"{SECTION}/custom")
     page.get_by_label("Start from").select_option(label="Mean score by hour of the day")
     page.get_by_label("Title").fill("My hours")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save").dblclick()  # once is meant
     expect(page.locator("#save-note")).to_have_text("Saved.")
     page.reload()
     page.get_by_label("Saved").select_option(label="My hours")

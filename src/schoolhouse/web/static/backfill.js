@@ -6,14 +6,26 @@ const kind = list.dataset.kind;
 const status = document.getElementById("stream");
 const MOST = 200;
 const NEAR = 16;
+const AGAIN_MS = 2000;
 const LOOK_BACK = 50; // entries may be committed in another order than they were numbered
 let stream;
+let isBroken = false;
 
 function listen() {
-  if (stream) return;
+  if (stream || document.hidden) return;
   stream = new EventSource(`${base}/events?tab=${kind}`);
-  stream.onopen = () => { status.textContent = "Updates are live."; };
-  stream.onerror = () => { status.textContent = "Updates are interrupted; trying again…"; };
+  stream.onopen = () => {
+    status.textContent = "Updates are live.";
+    if (isBroken) htmx.trigger(document.body, "runs-changed"); // what happened meanwhile was not told
+    isBroken = false;
+  };
+  stream.onerror = () => {
+    status.textContent = "Updates are interrupted; trying again…";
+    isBroken = true;
+    if (stream?.readyState !== EventSource.CLOSED) return; // the browser opens it again by itself
+    stream = null; // it was refused, as by a proxy while the server starts
+    setTimeout(listen, AGAIN_MS);
+  };
   stream.addEventListener("runs", () => htmx.trigger(document.body, "runs-changed"));
   stream.addEventListener("run", (event) => refresh(event.data));
   stream.addEventListener("log", (event) => {
@@ -153,4 +165,4 @@ document.addEventListener("visibilitychange", () => {
   listen();
 });
 addEventListener("pagehide", () => stream?.close());
-if (!document.hidden) listen();
+listen();

@@ -44,12 +44,13 @@ paint();
 let answer = { columns: [], rows: [] };
 let page = 0;
 let asked = 0;
+let answered = ""; // what the rows answer; the editor may have moved on
 
 async function call(path, options = {}) {
   const headers = options.body ? { "Content-Type": "application/json" } : {};
   const reply = await fetch(`${api}${path}`, { ...options, headers }).catch(() => null);
   if (!reply) throw { message: "The server did not answer.", hint: "Try again in a moment." };
-  if (reply.status === 401) location.reload();
+  if (reply.status === 401) throw { message: "You are signed out.", hint: "Sign in in another tab; what is written here stays." };
   if (!reply.ok) throw (await reply.json().catch(() => ({}))).error ?? { message: `The server answered ${reply.status}.`, hint: "" };
   return reply;
 }
@@ -61,15 +62,17 @@ function state(name, text) {
 
 async function run() {
   const mine = ++asked;
+  const text = sql.getValue();
   at("run").disabled = true;
   at("problem").hidden = true;
   sql.session.clearAnnotations();
   state("loading", "Asking…");
   try {
-    const reply = await call("/query", { method: "POST", body: JSON.stringify({ sql: sql.getValue() }) });
+    const reply = await call("/query", { method: "POST", body: JSON.stringify({ sql: text }) });
     const body = await reply.json();
     if (mine !== asked) return;
     answer = body;
+    answered = text;
     page = 0;
     const count = answer.rows.length;
     state(count ? "loaded" : "empty", `${count.toLocaleString("en")} row${count === 1 ? "" : "s"} in ${Math.round(body.seconds * 1000)} ms, ${body.read_rows.toLocaleString("en")} rows read.`);
@@ -197,7 +200,7 @@ at("downloads").addEventListener("click", async (event) => {
   const { format } = event.target.dataset;
   if (!format) return;
   try {
-    const reply = await call("/query", { method: "POST", body: JSON.stringify({ sql: sql.getValue(), format }) });
+    const reply = await call("/query", { method: "POST", body: JSON.stringify({ sql: answered, format }) });
     const link = document.createElement("a");
     link.href = URL.createObjectURL(await reply.blob());
     link.download = `answer.${format}`;
@@ -273,12 +276,15 @@ async function list(id = "") {
   at("saved").value = String(id);
 }
 
-async function act(what) {
+async function act(what, button) {
   try {
+    if (button) button.disabled = true; // a second click would do it twice
     await what();
     at("problem").hidden = true;
   } catch (problem) {
     tell(problem);
+  } finally {
+    if (button) button.disabled = false;
   }
 }
 
@@ -292,13 +298,13 @@ at("save").addEventListener("click", () => act(async () => {
   await list((await reply.json()).id);
   choose();
   at("save-note").textContent = "Saved.";
-}));
+}, at("save")));
 at("remove").addEventListener("click", () => act(async () => {
   await call(`/questions/${at("saved").value}`, { method: "DELETE" });
   await list();
   choose();
   at("save-note").textContent = "Removed.";
-}));
+}, at("remove")));
 
 put(examples[0]);
 at("title").value = "";

@@ -1,6 +1,7 @@
 // Keeps a part of the page up to date from a stream of events, and lets go of it while nobody looks.
 const part = document.querySelector("[data-live-from]");
 const state = document.querySelector("[data-live-state]");
+const AGAIN_MS = 2000;
 let source = null;
 
 function say(text) {
@@ -20,7 +21,12 @@ function open() {
     say("Live");
   });
   source.addEventListener("problem", (event) => say(JSON.parse(event.data)));
-  source.addEventListener("error", () => say("Connecting again…"));
+  source.addEventListener("error", () => {
+    say("Connecting again…");
+    if (source?.readyState !== EventSource.CLOSED) return; // the browser opens it again by itself
+    source = null; // it was refused, as by a proxy while the server starts
+    setTimeout(open, AGAIN_MS);
+  });
 }
 
 function close() {
