@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine, select
 
-from schoolhouse.accounts import people, sessions, tokens
+from schoolhouse.accounts import people, questions, sessions, tokens
 from schoolhouse.accounts.passwords import MAX_FAILURES_OF_NAME, note_failure
 from schoolhouse.accounts.people import NewAccount, add_person, sign_in
 from schoolhouse.accounts.scopes import Scope, parse_scope
@@ -63,10 +63,13 @@ def test_names_passwords_and_roles_are_checked(engine: Engine, ann: people.Perso
         NewAccount("two words", "admin"),
         NewAccount("carl", "superuser"),
         NewAccount("dora", "admin", "short"),
+        NewAccount("dora", "admin", "long" * 300),
     ):
         with pytest.raises(UsageError):
             add_person(engine, new)
     assert [person.name for person in people.list_people(engine)] == ["ann@school.example"]
+    with pytest.raises(UsageError, match="10 to 1,000 characters"):
+        people.change_password(engine, ann.name, "long" * 300)
 
 
 def test_a_password_is_kept_as_an_argon2_hash(engine: Engine, ann: people.Person) -> None:
@@ -176,6 +179,16 @@ def test_removing_an_account_takes_its_sessions_and_tokens(engine: Engine, ann: 
     assert tokens.list_tokens(engine) == []
     with pytest.raises(NotFound):
         people.remove_person(engine, ann.name)
+
+
+def test_a_new_account_does_not_find_what_one_of_the_same_name_kept_for_itself(
+    engine: Engine, ann: people.Person
+) -> None:
+    for title, is_shared in (("mine", False), ("ours", True)):
+        questions.keep_question(engine, "section 42", ann, questions.Draft(title, "SELECT 1", is_shared=is_shared))
+    people.remove_person(engine, ann.name)
+    another = add_person(engine, NewAccount(ann.name, "instructor", PASSWORD, sections=[SECTION]))
+    assert [each.title for each in questions.list_questions(engine, "section 42", another)] == ["ours"]
 
 
 def test_the_last_admin_stays(engine: Engine) -> None:

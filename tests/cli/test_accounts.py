@@ -58,7 +58,7 @@ def test_bad_names_passwords_and_sections_are_bad_usage(
 ) -> None:
     for words, says in (
         (("user", "add", "two words", "--no-password"), "cannot be called"),
-        (("user", "add", "x", "--password-stdin"), "at least 10 characters"),
+        (("user", "add", "x", "--password-stdin"), "10 to 1,000 characters"),
         (("user", "add", "x", "--role", "king", "--no-password"), "no role"),
         (("user", "add", "x", "--section", "course-v1:a", "--no-password"), "names no section"),
     ):

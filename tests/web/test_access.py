@@ -132,10 +132,19 @@ def test_a_wrong_password_is_told_without_saying_what_was_wrong(peopled_site: Pe
 
 
 @pytest.mark.parametrize(
-    "goal", ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:alert(1)", "/a\nb"]
+    "goal", ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:alert(1)", "/a\nb", "//["]
 )
 def test_signing_in_never_leads_elsewhere(peopled_site: PeopledSite, goal: str) -> None:
     assert peopled_site.sign_in("ann", goal=goal).headers["location"] == "/"
+
+
+def test_an_address_that_is_no_address_still_gets_the_form(peopled_site: PeopledSite) -> None:
+    assert peopled_site.get("", "/sign-in?next=//[", Accept="text/html").status == 200
+
+
+def test_who_comes_by_a_very_long_address_can_sign_in(peopled_site: PeopledSite) -> None:
+    reply = peopled_site.get("", f"/sections/42/insights?pages={'9' * 3000}", Accept="text/html")
+    assert (reply.status, reply.headers["location"]) == (303, "/sign-in")
 
 
 @pytest.mark.parametrize(

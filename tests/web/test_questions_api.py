@@ -105,6 +105,16 @@ def test_a_question_is_kept_shared_changed_and_removed(peopled_site: PeopledSite
     assert peopled_site.request("ann", "DELETE", path).status == 404
 
 
+def test_an_admin_unshares_what_somebody_else_shared(peopled_site: PeopledSite) -> None:
+    questions = f"{OWN}/questions"
+    draft = {"title": "Views", "sql": COUNT}
+    path = f"{questions}/{_send(peopled_site, 'ann', 'POST', questions, {**draft, 'is_shared': True}).json()['id']}"
+    changed = _send(peopled_site, "root", "PUT", path, draft)
+    assert (changed.status, changed.json()["is_shared"], changed.json()["owner"]) == (200, False, "ann")
+    assert ": Views" in peopled_site.get("root", "/admin/audit?action=change%20question&who=root").text
+    assert peopled_site.request("ann", "DELETE", path).status == 204
+
+
 @pytest.mark.parametrize(
     "draft",
     [{"title": "", "sql": "SELECT 1"}, {"title": "x", "sql": ""}, {"title": "x", "sql": "SELECT 1", "chart": "[1"}],

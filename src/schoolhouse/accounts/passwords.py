@@ -29,7 +29,9 @@ MAX_FAILURES_OF_ADDRESS: Final = 30
 def hash_password(password: str) -> str:
     """The hash that is kept. Raises UsageError when the password is too short or absurdly long."""
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
-        raise UsageError(f"A password has at least {MIN_LENGTH} characters.", hint="Several words are easy to keep.")
+        raise UsageError(
+            f"A password has {MIN_LENGTH} to {MAX_LENGTH:,} characters.", hint="Several words are easy to keep."
+        )
     return _hasher().hash(password)
 
 

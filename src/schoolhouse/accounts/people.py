@@ -21,7 +21,7 @@ from sqlalchemy.exc import IntegrityError
 
 from schoolhouse.accounts import passwords
 from schoolhouse.accounts.scopes import Scope
-from schoolhouse.accounts.tables import account_projects, account_sections, accounts, sessions
+from schoolhouse.accounts.tables import account_projects, account_sections, accounts, saved_questions, sessions
 from schoolhouse.errors import NotFound, NotSignedIn, UsageError
 
 Role = Literal["admin", "instructor", "author", "analyst"]
@@ -151,10 +151,15 @@ def change_password(engine: Engine, name: str, password: str) -> None:
 
 
 def remove_person(engine: Engine, name: str) -> None:
-    """Remove an account with its sessions and tokens. Raises NotFound, and UsageError for the last admin."""
+    """Remove an account with its sessions, tokens and unshared questions, which the next of that name would find.
+
+    Raises NotFound, and UsageError for the last admin.
+    """
     with engine.begin() as connection:
         account_id = _id_of(connection, name)
         _keep_an_admin(connection, account_id)
+        own = (saved_questions.c.owner == name.strip().lower()) & ~saved_questions.c.is_shared
+        connection.execute(delete(saved_questions).where(own))
         connection.execute(delete(accounts).where(accounts.c.id == account_id))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import Engine, delete, func, insert, or_, select, update
@@ -84,10 +84,12 @@ def find_question(engine: Engine, scope: str, person: Person, question_id: int) 
 
 def change_question(engine: Engine, scope: str, person: Person, question_id: int, draft: Draft) -> SavedQuestion:
     """Change a question of one's own. Raises NotFound, AccessRefused, UsageError."""
-    _require_own(find_question(engine, scope, person, question_id), person)
+    question = find_question(engine, scope, person, question_id)
+    _require_own(question, person)
+    changes = _checked(draft)
     with engine.begin() as connection:
-        connection.execute(update(saved_questions).where(saved_questions.c.id == question_id).values(_checked(draft)))
-    return find_question(engine, scope, person, question_id)
+        connection.execute(update(saved_questions).where(saved_questions.c.id == question_id).values(changes))
+    return replace(question, **changes)  # not read again: an admin may have hidden it from themselves
 
 
 def remove_question(engine: Engine, scope: str, person: Person, question_id: int) -> None:

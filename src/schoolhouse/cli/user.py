@@ -119,7 +119,7 @@ def role(
 
 @app.command()
 def remove(name: Name) -> None:
-    """Remove an account, with its sessions and tokens.
+    """Remove an account, with its sessions, its tokens and the questions that it did not share.
 
     Example: schoolhouse user remove ann@school.example
     """

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
+from typing import Final
 from urllib.parse import urlencode
 
 from fastapi import FastAPI
@@ -27,6 +28,8 @@ from schoolhouse.errors import (
 from schoolhouse.web.templates import render
 
 log = logging.getLogger(__name__)
+
+LONGEST_GOAL: Final = 2000  # of the address to go on to after signing in
 
 
 class ErrorFacts(BaseModel):
@@ -74,7 +77,8 @@ def failure_response(
         log.warning("could not answer", extra={"path": request.url.path, "code": error.code, "status": status})
     if isinstance(error, NotSignedIn) and request.method == "GET" and wants_page(request):
         goal = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        return RedirectResponse(f"/sign-in?{urlencode({'next': goal})}" if goal != "/" else "/sign-in", 303)
+        is_kept = goal != "/" and len(goal) <= LONGEST_GOAL
+        return RedirectResponse(f"/sign-in?{urlencode({'next': goal})}" if is_kept else "/sign-in", 303)
     if status == HTTPStatus.UNAUTHORIZED:
         headers = {**(headers or {}), "WWW-Authenticate": "Bearer"}
     if not wants_page(request):

@@ -29,6 +29,7 @@ from starlette.responses import RedirectResponse, Response
 from schoolhouse.accounts.people import NewAccount, Person, add_person, link_identity, person_by_identity
 from schoolhouse.errors import IdentityProviderError, NotFound, NotSignedIn
 from schoolhouse.settings import Settings
+from schoolhouse.web.failures import LONGEST_GOAL
 from schoolhouse.web.signing_in import let_in, own_path
 from schoolhouse.web.state import state_of
 
@@ -62,7 +63,7 @@ class Provider:
 
 
 @router.get("")
-def begin(request: Request, next: str = Query("/", max_length=2000)) -> Response:  # noqa: A002 - part of the address
+def begin(request: Request, next: str = Query("/", max_length=LONGEST_GOAL)) -> Response:  # noqa: A002 - part of the address
     """Send the browser to the provider."""
     settings = _settings(request)
     state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))

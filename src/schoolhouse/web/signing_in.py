@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated, Final
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
@@ -12,6 +11,7 @@ from schoolhouse.accounts.people import Person, has_accounts, sign_in
 from schoolhouse.accounts.sessions import end_session, start_session
 from schoolhouse.errors import NotSignedIn, TooManyAttempts
 from schoolhouse.web.access import COOKIE, visitor
+from schoolhouse.web.failures import LONGEST_GOAL
 from schoolhouse.web.state import state_of
 from schoolhouse.web.templates import render
 
@@ -24,7 +24,7 @@ _SEE_OTHER: Final = 303
 def sign_in_page(
     request: Request,
     person: Annotated[Person | None, Depends(visitor)],
-    next: Annotated[str, Query(max_length=2000)] = "/",  # noqa: A002 - the name of the address's part
+    next: Annotated[str, Query(max_length=LONGEST_GOAL)] = "/",  # noqa: A002 - the name of the address's part
 ) -> Response:
     """The form; who is signed in already goes on."""
     if person:
@@ -37,7 +37,7 @@ def sign_in_with_password(
     request: Request,
     name: Annotated[str, Form(max_length=300)] = "",
     password: Annotated[str, Form(max_length=2000)] = "",
-    next: Annotated[str, Form(max_length=2000)] = "/",  # noqa: A002
+    next: Annotated[str, Form(max_length=LONGEST_GOAL)] = "/",  # noqa: A002
 ) -> Response:
     """Sign in with name and password."""
     database = state_of(request).database
@@ -85,9 +85,8 @@ def let_in(request: Request, person: Person, goal: str) -> Response:
 
 def own_path(goal: str) -> str:
     """The goal if it is a path of ours, else the first page: nobody is sent elsewhere."""
-    parts = urlsplit(goal)
-    is_ours = goal.startswith("/") and not goal.startswith(("//", "/\\")) and not parts.scheme and not parts.netloc
-    return goal if is_ours and goal.isprintable() else "/"
+    is_ours = goal.startswith("/") and not goal.startswith(("//", "/\\")) and goal.isprintable()
+    return goal if is_ours else "/"
 
 
 def _form(request: Request, goal: str, *, problem: str = "", status: int = 200) -> Response:
