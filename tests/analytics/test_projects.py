@@ -59,6 +59,15 @@ def test_no_chart_of_a_project_changes_with_another_projects_statements(readers:
     assert rows() == before
 
 
+def test_a_host_that_two_platforms_share_names_both_of_their_projects(readers: Readers, tables: Warehouse) -> None:
+    (alone,) = projects_at(readers, "7@torus.example", who="tests")
+    load(tables, [page_viewed(SHARED, 906, "2026-03-09T10:00:00Z", platform=HOST.replace("https", "http"))])
+    found = projects_at(readers, alone.slug, who="tests")
+    assert {each.platform for each in found} == {HOST, HOST.replace("https", "http")}
+    for each in found:
+        assert projects_at(readers, each.slug, who="tests") == [each]
+
+
 def test_a_project_that_nothing_names_is_not_found(readers: Readers) -> None:
     for address in ("0", "8", "x", "9" * 5000, "-7", "7@other.example", ""):
         assert projects_at(readers, address, who="tests") == [], address

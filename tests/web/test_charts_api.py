@@ -54,6 +54,13 @@ def test_a_chart_comes_as_csv_parquet_and_arrow_with_the_same_rows(lively: Site)
     assert [row["completion_rate"] for row in arrow] == pytest.approx([row["completion_rate"] for row in rows])
 
 
+def test_a_number_that_is_none_is_an_empty_cell(lively: Site) -> None:
+    rows = lively.get(f"{SECTION}/event_summary").json()["rows"]
+    read = list(csv.DictReader(io.StringIO(lively.get(f"{SECTION}/event_summary.csv").text)))
+    assert "" in [row["mean_score"] for row in read]
+    assert [row["mean_score"] == "" for row in read] == [row["mean_score"] is None for row in rows]
+
+
 def test_a_chart_comes_as_a_picture_on_light_and_dark_ground(lively: Site) -> None:
     png = lively.get(f"{SECTION}/grade_distribution.png")
     assert (png.headers["content-type"], png.body[:8]) == ("image/png", b"\x89PNG\r\n\x1a\n")

@@ -214,14 +214,14 @@ def test_a_wrong_question_is_explained_with_its_place(open_page: Opener) -> None
 def test_a_download_holds_the_answer_that_is_shown(open_page: Opener, tmp_path: Path) -> None:
     page, _ = open_page()
     page.goto(f"{SECTION}/custom")
-    _write(page, "SELECT 1 AS shown")
+    _write(page, "SELECT 18446744073709551615 AS shown")  # more than JavaScript's numbers hold
     page.get_by_role("button", name="Run").click()
-    expect(page.locator("#rows tbody tr")).to_have_text("1", timeout=30_000)
+    expect(page.locator("#rows tbody tr")).to_have_text("18446744073709551615", timeout=30_000)
     _write(page, "SELECT 2 AS typed_since")
     with page.expect_download() as waiting:
         page.get_by_role("button", name="CSV").click()
     waiting.value.save_as(tmp_path / "answer")
-    assert (tmp_path / "answer").read_text() == '"shown"\n1\n'
+    assert (tmp_path / "answer").read_text() == '"shown"\n18446744073709551615\n'
 
 
 def test_what_was_written_stays_when_the_session_has_ended(open_page: Opener) -> None:

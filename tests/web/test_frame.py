@@ -23,6 +23,13 @@ def test_every_answer_carries_the_headers(site: Site, path: str) -> None:
     assert "server" not in headers
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/", "/sections/42@torus.example", "/xAPI/about"])
+def test_head_answers_as_get_does_without_the_body(site: Site, path: str) -> None:
+    reply = site.request("HEAD", path, headers={"Accept": "text/html"})
+    assert (reply.status, reply.body) == (200, b"")
+    assert reply.headers["content-type"] == site.page(path).headers["content-type"]
+
+
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "[::2]"])
 def test_a_foreign_host_is_refused(site: Site, host: str) -> None:
     reply = site.get("/api/sections", Host=host)

@@ -38,6 +38,7 @@ def test_other_formats_come_as_files(peopled_site: PeopledSite) -> None:
     assert csv.text.splitlines()[1] == '"page_attempt",1'
     assert csv.headers["content-type"].startswith("text/csv")
     assert _ask(peopled_site, "ann", OWN, "SELECT '=1+1' AS a, -1 AS b", format="csv").text == '"a","b"\n"\'=1+1",-1\n'
+    assert _ask(peopled_site, "ann", OWN, "SELECT NULL AS a, '' AS b", format="csv").text == '"a","b"\n,""\n'
     assert _ask(peopled_site, "ann", OWN, COUNT, format="parquet").body[:4] == b"PAR1"
     assert _ask(peopled_site, "ann", OWN, COUNT, format="arrow").status == 200
 

@@ -30,7 +30,11 @@ MOST_SECTIONS: Final = 10_000
 _FIRST_DAY: Final = date(1990, 1, 1)  # the mapping takes no earlier time
 _LAST_DAY: Final = date(2200, 1, 1)
 _ENGINE_FORMATS: Final[dict[DataFormat, str]] = {"csv": "CSVWithNames", "parquet": "Parquet", "arrow": "ArrowStream"}
-_OUTPUT: Final = {"output_format_arrow_string_as_string": 1, "output_format_parquet_string_as_string": 1}
+_OUTPUT: Final = {
+    "output_format_arrow_string_as_string": 1,
+    "output_format_parquet_string_as_string": 1,
+    "format_csv_null_representation": "",  # a spreadsheet would take the engine's `\N` for a text
+}
 _MISSING_TABLE: Final = 60
 
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,17 +31,16 @@ def find_project(readers: Readers, slug: str, *, who: str) -> Project:
 
 
 def projects_at(readers: Readers, slug: str, *, who: str) -> list[Project]:
-    """The projects that an address may mean: several where platforms share a bare number."""
+    """The projects that an address may mean: several where platforms share a bare number, or number and host."""
     number, _, host = slug.partition("@")
     if len(number) > _MAX_DIGITS or not (number.isascii() and number.isdigit() and 0 < int(number) <= _MAX_ID):
         return []
     values = {"project_id": int(number)}
     rows = readers.ask(statement("find_projects_by_id", SQL), values, who=who, why="find project").dicts()
-    hosts = Counter(platform_slug(row["platform"], is_alone=True) for row in rows)
+    hosts = [platform_slug(row["platform"], is_alone=True) for row in rows]
     found = []
-    for row in rows:
-        is_alone = hosts[platform_slug(row["platform"], is_alone=True)] == 1
-        address = f"{number}@{platform_slug(row['platform'], is_alone=is_alone)}"
-        if not host or slug == address:
+    for row, own_host in zip(rows, hosts, strict=True):
+        address = f"{number}@{platform_slug(row['platform'], is_alone=hosts.count(own_host) == 1)}"
+        if host in ("", own_host) or slug == address:
             found.append(Project(row["platform"], int(number), address, tuple(row["section_ids"])))
     return found

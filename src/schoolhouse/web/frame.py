@@ -39,6 +39,7 @@ _HEADERS: Final = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 _LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_XAPI: Final = "/xAPI/"
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -57,6 +58,9 @@ class Frame:
             await self._app(scope, receive, send)
             return
 
+        if scope["method"] == "HEAD" and not scope["path"].startswith(_XAPI):
+            # The routes know GET; the server sends the headers of what they answer, and no body.
+            scope = {**scope, "method": "GET"}
         has_begun = False
 
         async def send_with_headers(message: Message) -> None:
@@ -88,7 +92,7 @@ class Frame:
                 "This server does not answer to that name.",
                 hint="Open it as 127.0.0.1 or localhost, or set SCHOOLHOUSE_PUBLIC_URL.",
             )
-        if scope["method"] in _SAFE_METHODS or scope["path"].startswith("/xAPI/") or _is_our_own(headers):
+        if scope["method"] in _SAFE_METHODS or scope["path"].startswith(_XAPI) or _is_our_own(headers):
             return None
         return AccessRefused("The request comes from a page elsewhere.", hint="Use the pages of this server.")
 

@@ -51,6 +51,7 @@ MEANING: Final[Mapping[str, Any]] = {
     "allow_introspection_functions": 0,
     "output_format_json_quote_64bit_integers": 0,
     "output_format_json_quote_denormals": 0,
+    "format_csv_null_representation": "",  # a spreadsheet would take the engine's `\N` for a text
 }
 
 

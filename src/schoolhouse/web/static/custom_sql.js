@@ -69,7 +69,7 @@ async function run() {
   state("loading", "Asking…");
   try {
     const reply = await call("/query", { method: "POST", body: JSON.stringify({ sql: text }) });
-    const body = await reply.json();
+    const body = JSON.parse(await reply.text(), exact);
     if (mine !== asked) return;
     answer = body;
     answered = text;
@@ -87,6 +87,12 @@ async function run() {
   } finally {
     at("run").disabled = false;
   }
+}
+
+// Whole numbers beyond what JavaScript holds keep their digits, as text.
+function exact(_name, value, context) {
+  if (typeof value !== "number" || Number.isSafeInteger(value)) return value;
+  return /^-?\d+$/.test(context?.source) ? context.source : value;
 }
 
 function tell(problem) {
