@@ -28,15 +28,6 @@ def test_what_looks_like_a_learner_or_a_secret_is_not_kept(engine: Engine) -> No
     assert "hunter2" not in entry.detail
 
 
-def test_old_entries_can_be_forgotten(engine: Engine) -> None:
-    audit = AuditLog(engine)
-    audit.did("ann", "sign-in")
-    [entry] = audit.entries()
-    assert audit.forget_before(entry.at) == 0
-    assert audit.forget_before(entry.at + 1) == 1
-    assert audit.entries() == []
-
-
 def _rename(engine: Engine, name: str, new_name: str) -> None:
     with engine.begin() as connection:
         connection.execute(text(f"ALTER TABLE {name} RENAME TO {new_name}"))

@@ -70,6 +70,16 @@ def test_a_reject_leads_to_its_line_and_the_look_is_recorded(flawed: Site) -> No
     assert flawed.page(f"{path}/lines/999").status == 404
 
 
+@pytest.mark.parametrize("path", ["/admin/clickhouse/live", "/admin/clickhouse/backfill/events"])
+def test_a_stream_is_not_held_back_by_a_proxy_and_never_kept(flawed: Site, path: str) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", flawed.port, timeout=30)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    connection.close()
+    assert answer.getheader("x-accel-buffering") == "no"
+    assert answer.getheader("cache-control") == "no-store"
+
+
 @pytest.mark.parametrize("page", ["/admin/clickhouse", "/admin/xapi_upload_pipeline"])
 def test_a_live_page_streams_its_part(flawed: Site, page: str) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", flawed.port, timeout=30)
@@ -108,7 +118,7 @@ def test_waiting_migrations_are_shown_and_run_when_confirmed(request: pytest.Fix
 def test_the_audit_log_can_be_searched(flawed: Site) -> None:
     audit = flawed.app.state.schoolhouse.database.audit
     audit.did("ann", "query", "section 42@torus.example", "SELECT '<i>'")
-    text = flawed.page("/admin/audit?who=ann&action=query").text
+    text = flawed.page("/admin/audit?who=%20Ann&action=Query").text
     assert "SELECT &#39;&lt;i&gt;&#39;" in text
     assert "Nothing is recorded that matches" in flawed.page("/admin/audit?who=nobody-at-all").text
 

@@ -131,6 +131,10 @@ def test_small_groups_stay_hidden_from_those_who_may_not_see_learners(peopled_si
     page = peopled_site.get("cy", f"{path}?min_group=1", Accept="text/html").text
     assert "groups of fewer than 5 learners are hidden" in page
     assert 'name="min_group"' not in page
+    small = "/sections/42@torus.example/instructor_dashboard/insights/analytics"
+    cards = peopled_site.get("di", f"{small}/charts/event_summary?cards=1", Accept="text/html").text
+    assert _states(cards) == ["empty"]  # there are events: it must not be told that none has arrived
+    assert "Fewer than 5 learners have events" in cards
     panel = peopled_site.get("cy", f"{path}/charts/page_engagement?min_group=1", Accept="text/html").text
     assert "Groups of fewer than 5 learners are hidden." in panel
 

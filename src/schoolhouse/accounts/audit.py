@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Engine, delete, insert, select
+from sqlalchemy import Engine, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from schoolhouse.accounts.tables import audit_entries
@@ -103,11 +103,6 @@ class AuditLog:
             query = query.where(table.id < before)
         with self._engine.connect() as connection:
             return [Entry(*row) for row in connection.execute(query.limit(limit))]
-
-    def forget_before(self, time_seconds: float) -> int:
-        """Remove entries older than a time; returns how many."""
-        with self._engine.begin() as connection:
-            return connection.execute(delete(audit_entries).where(audit_entries.c.at < time_seconds)).rowcount
 
     def close(self) -> None:
         """Write what waits, and end."""

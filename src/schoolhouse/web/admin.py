@@ -124,6 +124,7 @@ def audit(
     before: Annotated[int, Query(ge=0, le=2**53)] = 0,
 ) -> Response:
     """Who saw and ran what, the newest first, a page at a time."""
+    who, action = who.strip().lower(), action.strip().lower()  # as names of accounts and acts are kept
     entries = state_of(request).database.audit.entries(limit=_ENTRIES + 1, who=who, action=action, before=before)
     rows = [(_time(entry.at), entry) for entry in entries[:_ENTRIES]]
     chosen = {name: value for name, value in (("who", who), ("action", action)) if value}

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from sqlalchemy import func, select
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
-from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from schoolhouse.backfill.chunk_logs import RunKind, page_of_logs
 from schoolhouse.backfill.requests import CLICKHOUSE_SETTINGS, InventoryRequest, ManualRequest, problems_of
@@ -25,6 +25,7 @@ from schoolhouse.backfill.runs import Deed, list_runs, read_run, retry_batch
 from schoolhouse.backfill.tables import chunk_logs
 from schoolhouse.errors import SchoolhouseError
 from schoolhouse.web.backfill_api import LARGEST_ID, BatchId, BulkAdmin, RunId, act_and_record, create
+from schoolhouse.web.live import event_stream
 from schoolhouse.web.state import AppState, state_of
 from schoolhouse.web.templates import render
 
@@ -53,7 +54,7 @@ def runs(request: Request, person: BulkAdmin, tab: RunKind = "manual") -> Respon
 @router.get("/events")
 def events(request: Request, person: BulkAdmin, tab: RunKind = "manual") -> Response:
     """The stream that tells which runs and logs have changed."""
-    return StreamingResponse(_events(request, tab), media_type="text/event-stream")
+    return event_stream(_events(request, tab))
 
 
 @router.post("/{kind}")

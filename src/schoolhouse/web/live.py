@@ -28,14 +28,18 @@ _HEARTBEAT_SECONDS: Final = 15.0
 
 def live_response(part: Callable[[], str], *, step_seconds: float = _STEP_SECONDS) -> StreamingResponse:
     """A stream of the part of a page that `part` renders; it is asked now and every few seconds."""
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_events(part, step_seconds), media_type="text/event-stream", headers=headers)
+    return event_stream(_events(part, step_seconds))
 
 
-async def _events(part: Callable[[], str], step_seconds: float) -> AsyncIterator[bytes]:
+def event_stream(events: AsyncIterator[str]) -> StreamingResponse:
+    """A stream of events that no proxy holds back."""
+    return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+async def _events(part: Callable[[], str], step_seconds: float) -> AsyncIterator[str]:
     started = spoken = time.monotonic()
     last = ""
-    yield b"retry: 2000\n\n"
+    yield "retry: 2000\n\n"
     while time.monotonic() - started < _LIFE_SECONDS:
         try:
             text = await run_in_threadpool(part)
@@ -44,8 +48,8 @@ async def _events(part: Callable[[], str], step_seconds: float) -> AsyncIterator
             text, event = error.message, "problem"
         if text != last:
             last, spoken = text, time.monotonic()
-            yield f"event: {event}\ndata: {json.dumps(text)}\n\n".encode()
+            yield f"event: {event}\ndata: {json.dumps(text)}\n\n"
         elif time.monotonic() - spoken > _HEARTBEAT_SECONDS:
             spoken = time.monotonic()
-            yield b": still here\n\n"
+            yield ": still here\n\n"
         await asyncio.sleep(step_seconds)
