@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from schoolhouse.analytics.answers import Asker, ChartAnswer, ChartFilters, answer_chart, section_scope
+from schoolhouse.analytics.answers import Asker, ChartAnswer, ChartFilters, answer_chart, project_scope, section_scope
 from schoolhouse.analytics.catalogue import find_chart
 from schoolhouse.analytics.drawing import drawing, picture
+from schoolhouse.analytics.projects import find_project
 from schoolhouse.analytics.readers import Readers
 from schoolhouse.analytics.sections import find_section
 from schoolhouse.warehouse.connection import Warehouse
@@ -56,3 +57,14 @@ def test_experiments_are_told_apart(tables: Warehouse, readers: Readers) -> None
     load(tables, [statement_of(act, 2) for act in acts])
     answer = _answer(readers, "experiment_conditions")
     assert len({row["experiment_mark"] for row in drawing(answer)["data"]["values"]}) == 2
+
+
+def test_what_has_no_place_is_not_drawn_at_infinity(tables: Warehouse, readers: Readers) -> None:
+    load(tables, [statement_of({"who": "ann", "at": "03-02 10:00", "did": "view", "page": 5}, 2)])
+    scope = project_scope(readers, find_project(readers, "7", who="tests"), who="tests")
+    answer = answer_chart(readers, find_chart("section_comparison"), scope, ChartFilters(), TEACHER)
+    assert answer.dicts()[0]["mean_score"] is None
+    assert drawing(answer)["data"]["values"] == []
+    svg = picture(answer, "svg").decode()
+    assert answer.chart.empty in svg
+    assert "e308" not in svg

@@ -43,15 +43,24 @@ _INKS: Final[dict[Theme, dict[str, str]]] = {
 
 
 def drawing(answer: ChartAnswer) -> dict[str, Any]:
-    """The specification with its data; width, height and colours are the drawer's."""
+    """The specification with its data; width, height and colours are the drawer's.
+
+    It has no data where no row has a place: Vega draws such rows at infinity.
+    """
     spec = answer.chart.spec
-    spec["data"] = {"name": "rows", "values": _labelled(answer.dicts())}
+    rows = _labelled(answer.dicts())
+    spec["data"] = {"name": "rows", "values": rows if any(_has_place(row, spec) for row in rows) else []}
     spec["autosize"] = {"type": "fit", "contains": "padding"}
     kinds = {row["label"]: row["event_type"] for row in spec["data"]["values"] if "event_type" in row}
     if kinds:
         colours = [COLOURS.get(kind, COLOURS["other"]) for kind in kinds.values()]
         spec["encoding"]["color"]["scale"] = {"domain": list(kinds), "range": colours}
     return spec
+
+
+def _has_place(row: dict[str, Any], spec: dict[str, Any]) -> bool:
+    places = [spec.get("encoding", {}).get(axis, {}) for axis in ("x", "y")]
+    return all(row.get(place.get("field"), 0) is not None for place in places)
 
 
 def picture(answer: ChartAnswer, form: PictureFormat, theme: Theme = "light") -> bytes:
@@ -61,7 +70,8 @@ def picture(answer: ChartAnswer, form: PictureFormat, theme: Theme = "light") ->
     inks = _INKS[theme]
     spec = drawing(answer)
     spec |= {"width": WIDTH, "height": answer.chart.height, "background": inks["ground"], "padding": 16}
-    spec["title"] = {"text": answer.chart.title, "subtitle": _subtitle(answer), "anchor": "start", "offset": 12}
+    subtitle = _subtitle(answer) + ("" if spec["data"]["values"] else f" · {answer.chart.empty}")
+    spec["title"] = {"text": answer.chart.title, "subtitle": subtitle, "anchor": "start", "offset": 12}
     spec["config"] = _config(inks)
     if form == "svg":
         return bytes(vl_convert.vegalite_to_svg(spec).encode())
@@ -77,7 +87,7 @@ def _subtitle(answer: ChartAnswer) -> str:
         parts.append(f"before {filters.until}")
     if filters.min_group > 1 and "min_group" in answer.chart.filters:
         parts.append(f"groups under {filters.min_group} learners hidden")
-    return " · ".join(parts) + ("" if answer.rows else f" · {answer.chart.empty}")
+    return " · ".join(parts)
 
 
 def _config(inks: dict[str, str]) -> dict[str, Any]:

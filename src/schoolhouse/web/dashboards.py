@@ -167,7 +167,7 @@ def _panel(request: Request, board: _Board, name: str) -> Response:
     template = "summary_cards.html" if name == _SUMMARY and "cards" in request.query_params else "chart_panel.html"
     facts |= {
         "answer": answer,
-        "spec": drawing(answer) if answer.rows else None,
+        "spec": drawing(answer),
         "table": _table(answer),
         "table_rows": TABLE_ROWS,
         "downloads": board.api_path,
