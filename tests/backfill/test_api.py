@@ -57,6 +57,9 @@ def test_an_inventory_run_is_paused_and_resumed(people: PeopledSite) -> None:
     assert ask(people, "POST", f"{path}/pause")[1]["status"] == "paused"
     assert ask(people, "POST", f"{path}/resume")[1]["status"] == "pending"
     assert ask(people, "POST", f"{path}/batches/1/retry")[0] == 404
+    page = f"/admin/clickhouse/backfill/inventory/{run}/batches"
+    for number, status in ((1, 404), (2**70, 400)):
+        assert people.request("root", "POST", f"{page}/{number}/retry").status == status
     assert ask(people, "GET", path)[1]["batches"] == []
 
 
@@ -118,6 +121,10 @@ def test_the_page_works_without_scripts(people: PeopledSite) -> None:
     wrong = people.request("root", "POST", f"{page}/manual", b"s3_pattern=%2Fetc%2F*&options=%7B", **form)
     assert wrong.status == 422
     assert "is no JSON object" in wrong.text
+    deep = people.request(
+        "root", "POST", f"{page}/manual", b"s3_pattern=s3%3A%2F%2Fb%2F*&options=" + b"[" * 10**5, **form
+    )
+    assert deep.status == 422
     script = b"s3_pattern=s3%3A%2F%2Fbucket%2F%3Cscript%3Ealert(1)%3C%2Fscript%3E"
     assert people.request("root", "POST", f"{page}/manual", script, **form).status == 303
     assert "<script>alert" not in people.get("root", page, Accept="text/html").text

@@ -35,6 +35,16 @@ def test_the_list_can_be_searched_and_sorted(site: Site) -> None:
     assert _state(site.page("/?q=nothing-like-this").text) == ["no-match"]
 
 
+@pytest.mark.parametrize("handle", ["embedded"], indirect=True)
+def test_two_platforms_of_one_host_are_told_apart(migrated_settings: Settings) -> None:
+    platforms = ("http://torus.example", "https://torus.example")
+    with open_warehouse(migrated_settings) as warehouse:
+        load(warehouse, [page_viewed(42, 901, "2026-03-01T10:00:00Z", platform=platform) for platform in platforms])
+    with serving(migrated_settings) as site:
+        text = site.page("/").text
+    assert sorted(re.findall(r'<td class="platform">(.*?)</td>', text)) == list(platforms)
+
+
 def test_what_people_search_for_is_text_and_not_markup(site: Site) -> None:
     text = site.page("/?q=%3Cscript%3Ealert(1)%3C/script%3E").text
     assert "<script>alert" not in text

@@ -140,7 +140,7 @@ def form_values(kind: RunKind, given: FormData) -> tuple[dict[str, Any], dict[st
         if name in _OBJECTS:
             try:
                 values[name] = json.loads(text or "{}")
-            except ValueError:
+            except (ValueError, RecursionError):
                 problems[name] = 'is no JSON object, such as {"max_threads": 4}'
         elif name == "section_ids":
             values[name] = text.replace(",", " ").split()
