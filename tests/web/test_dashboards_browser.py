@@ -150,6 +150,10 @@ def test_a_choice_that_is_refused_can_be_changed(open_page: Opener) -> None:
     page.get_by_label("From", exact=True).fill("2025-10-01")
     expect(page.locator("#refusal")).to_contain_text("hold no day")
     expect(page.locator("#slot-grade_distribution [data-state=drawn]")).to_be_visible()
+    page.get_by_label("Groups of at least").fill("5000")
+    page.get_by_label("Groups of at least").press("Tab")
+    expect(page.get_by_label("Groups of at least")).to_be_focused()  # where the browser says why
+    page.get_by_label("Groups of at least").fill("1")
     page.route("**/analytics?category=*", lambda route: route.abort())
     page.get_by_label("Before", exact=True).fill("2025-11-01")
     expect(page.locator("#refusal")).to_contain_text("The server did not answer.")

@@ -52,6 +52,8 @@ document.addEventListener("htmx:responseError", (event) => {
   if (status === 401) location.reload(); // the server leads to the sign-in
   else if (status === 403) say(event.detail.target, "You may not see this.");
 });
+// htmx asks nothing with a number out of range; the browser says why.
+document.addEventListener("htmx:validation:halted", (event) => event.detail.elt.reportValidity());
 for (const name of ["htmx:sendError", "htmx:timeout"]) {
   document.addEventListener(name, (event) => say(event.detail.target, "The server did not answer."));
 }
