@@ -124,7 +124,7 @@ def test_there_is_an_example_for_every_backend() -> None:
         ({"num_course_sizes": {"small": 10**12}}, "num_course_sizes come to 1,000,000,000,000; at most 100,000"),
         ({"num_actors": 20_000_001}, "num_actors come to 20,000,001"),
         ({"num_organizations": 10_001}, "num_organizations come to 10,001"),
-        ({"start_date": date(1910, 1, 1)}, "the days from start_date to end_date come to 41,603"),
+        ({"end_date": date(2298, 12, 31)}, "the days from start_date to end_date come to"),
         ({"start_date": date(1, 1, 1)}, "start_date and end_date must be between 1990-01-01 and 2298-12-31"),
         (
             {

@@ -28,7 +28,7 @@ _TERM_AGO: Final = timedelta(days=80)
 
 def demo(
     no_serve: Annotated[bool, typer.Option("--no-serve", help="Stop after the table; do not serve pages.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the accounts as JSON (with --no-serve).")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON (with --no-serve).")] = False,
 ) -> None:
     """Make a small campus, load it through the real way in, and show it.
 

@@ -27,7 +27,7 @@ Thing = TypeVar("Thing")
 
 ALL = slice(None)
 DAY_MS = 86_400_000
-# The warehouse takes no earlier timestamp, and DateTime64 ends with 2299; wrong clocks and publishes stray beyond the term.
+# The warehouse takes no earlier timestamp, and DateTime64 ends with 2299; wrong clocks stray beyond the term.
 FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2298, 12, 31)
 MOST = {"sections": 100_000, "learners": 20_000_000, "days": 36_500, "organizations": 10_000}
 SECTIONS_PER_COURSE = 3
