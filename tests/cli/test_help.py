@@ -15,7 +15,10 @@ from schoolhouse import __version__
 from schoolhouse.cli import app
 from tests.conftest import ROOT
 
-HEAVY = ("chdb", "clickhouse_connect", "fastapi", "boto3", "numpy", "pandas", "pyarrow", "polars", "vl_convert")
+HEAVY = (
+    *("chdb", "clickhouse_connect", "fastapi", "boto3", "numpy", "pandas", "pyarrow", "polars", "vl_convert"),
+    *("pydantic", "asyncio", "sqlalchemy"),
+)
 
 
 def _commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

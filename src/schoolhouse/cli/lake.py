@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from schoolhouse.cli import console, lake_windows
-from schoolhouse.cli.lake_windows import AsJson, opened_lake
-from schoolhouse.settings.kinds import MOST_DAYS
+from schoolhouse.cli.lake_windows import MOST_DAYS, AsJson, opened_lake
 
 if TYPE_CHECKING:
     from schoolhouse.lake.retention import Expired

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from schoolhouse.cli import console
-from schoolhouse.settings.kinds import MOST_HOURS
 
 if TYPE_CHECKING:
     from schoolhouse.lake.backfill import Failure
     from schoolhouse.lake.window import Outcome
     from schoolhouse.lake.zones import Lake
+
+# As settings.kinds has them; to import that would load pydantic for `--help`.
+MOST_DAYS: Final = 36_500
+_MOST_HOURS: Final = MOST_DAYS * 24
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 Datasets = Annotated[list[str] | None, typer.Option("--dataset", help="Only this dataset; may be given again.")]
@@ -27,7 +30,7 @@ def run(
     dataset: Datasets = None,
     again: Again = False,
     catch_up: Annotated[
-        int, typer.Option("--catch-up", min=1, max=MOST_HOURS, help="Without --window: hours to look back.")
+        int, typer.Option("--catch-up", min=1, max=_MOST_HOURS, help="Without --window: hours to look back.")
     ] = 24,
     as_json: AsJson = False,
 ) -> None:
@@ -105,7 +108,7 @@ def follow(
 
 
 def status(
-    hours: Annotated[int, typer.Option("--hours", min=1, max=MOST_HOURS, help="Hours to look back.")] = 24,
+    hours: Annotated[int, typer.Option("--hours", min=1, max=_MOST_HOURS, help="Hours to look back.")] = 24,
     as_json: AsJson = False,
 ) -> None:
     """Tell how the last windows stand, and what waits in Kafka."""
