@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from schoolhouse.errors import SettingsError
+from schoolhouse.errors import ObjectMissing, SettingsError
 from schoolhouse.etl.dead_letters import redrive
 from schoolhouse.etl.worker import Worker
 from schoolhouse.settings import Settings, environment_name, load_settings
@@ -191,6 +191,14 @@ def test_visibility_is_extended_while_a_batch_is_worked_on(
 def test_a_worker_without_a_queue_says_so() -> None:
     with pytest.raises(SettingsError, match="no queue"):
         Worker(load_settings())
+
+
+@native_only
+@server_only
+def test_a_queue_that_is_not_there_ends_who_wants_it_empty(etl_settings: Settings, queues: tuple[str, str]) -> None:
+    wrong = etl_settings.model_copy(update={"queue_url": f"{queues[0]}-elsewhere"})
+    with pytest.raises(ObjectMissing, match="the queue of XAPI_QUEUE_URL is not there"):
+        Worker(wrong).run(until_empty=True)
 
 
 @native_only

@@ -50,7 +50,11 @@ class Worker:
         self._stopping.set()
 
     def run(self, *, until_empty: bool = False) -> Counter[str]:
-        """Work; returns the totals: messages, done, events, files, batches."""
+        """Work; returns the totals: messages, done, events, files, batches.
+
+        Raises:
+            StorageError, WarehouseError: with `until_empty`, what waiting does not mend: a queue that is not there.
+        """
         workers = [
             threading.Thread(target=self._work_or_stop, args=(until_empty,), name=f"etl-{number}")
             for number in range(self._threads)
@@ -85,6 +89,8 @@ class Worker:
                         return
                     is_well = not messages or self._process(handler, messages)
                 except SchoolhouseError as error:
+                    if until_empty and not error.is_retryable:
+                        raise  # somebody waits for the end; a service goes on, as what is missing may yet come
                     log.warning("the worker waits", extra={"reason": error.message, "seconds": wait})
                     is_well = False
                 wait = 1.0 if is_well else min(wait * 2, _LONGEST_WAIT_SECONDS)
@@ -100,7 +106,7 @@ class Worker:
         return messages
 
     def _receive(self, wait_seconds: int) -> list[dict[str, Any]]:
-        with mapped_errors("the queue"):
+        with mapped_errors("the queue of XAPI_QUEUE_URL"):
             answer = self._sqs.receive_message(
                 QueueUrl=self.settings.queue_url,
                 MaxNumberOfMessages=_AT_ONCE,
@@ -158,6 +164,8 @@ class Worker:
                     with mapped_errors("the queue"):
                         self._sqs.change_message_visibility_batch(QueueUrl=self.settings.queue_url, Entries=entries)
                 except SchoolhouseError as error:
+                    if until_empty and not error.is_retryable:
+                        raise  # somebody waits for the end; a service goes on, as what is missing may yet come
                     log.warning("visibility was not extended", extra={"reason": error.message})
 
 
