@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--scope", choices=tuple(SCOPES), action="append")
     parser.add_argument("--category", choices=tuple(CATEGORIES), action="append")
     parser.add_argument("--data-dir", type=Path)
-    options, _ = parser.parse_known_args()
+    options = parser.parse_args()
     with ExitStack() as stack:
         folder = options.data_dir or stack.enter_context(
             tempfile.TemporaryDirectory(prefix="bench-charts-", ignore_cleanup_errors=True)

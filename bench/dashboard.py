@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=120)
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--rate", type=int, default=2_000)
-    options, _ = parser.parse_known_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-dashboard-", ignore_cleanup_errors=True) as folder:
         settings = load_settings(data_dir=Path(folder))
         with open_warehouse(settings, who="bench", must_exist=False) as warehouse:

@@ -207,7 +207,7 @@ def main() -> None:
     parser.add_argument("--windows", type=int, default=2_000)
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--measure", nargs=4, help=argparse.SUPPRESS)
-    given = parser.parse_args() if sys.argv[0].endswith("lake.py") else parser.parse_args([])
+    given = parser.parse_args()
     if given.measure:
         measure(*given.measure)
         return
