@@ -164,8 +164,6 @@ class Worker:
                     with mapped_errors("the queue"):
                         self._sqs.change_message_visibility_batch(QueueUrl=self.settings.queue_url, Entries=entries)
                 except SchoolhouseError as error:
-                    if until_empty and not error.is_retryable:
-                        raise  # somebody waits for the end; a service goes on, as what is missing may yet come
                     log.warning("visibility was not extended", extra={"reason": error.message})
 
 
