@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import uuid
@@ -193,10 +194,14 @@ def test_a_data_directory_that_cannot_be_made_is_named(tmp_path: Path, words: tu
     assert f"{tmp_path / 'file'}" in refused.stderr.splitlines()[0]
 
 
-def test_a_disk_that_is_full_is_said_to_be_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_disk_that_is_full_is_said_to_be_so(tmp_path: Path, unbuffered: str) -> None:
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    command = [sys.executable, "-m", "schoolhouse", "chart", "--json"]
     with Path("/dev/full").open("w") as full:
-        command = [sys.executable, "-m", "schoolhouse", "chart", "--json"]
-        done = subprocess.run(command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
     assert (done.returncode, done.stderr) == (1, "error: No space left on device.\n")
 
 

@@ -6,6 +6,7 @@ Answers go to standard output, everything else (progress, logs, errors) to stand
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -68,7 +69,7 @@ def database() -> Iterator[Engine]:
 def guarded(app: Callable[..., Any]) -> int:
     """Run the app; turn every error of ours into one or two lines on standard error and an exit code."""
     try:
-        result = app(standalone_mode=True)
+        result = _run(app)
     except SchoolhouseError as error:
         print_error(error)
         return error.exit_code
@@ -85,6 +86,18 @@ def guarded(app: Callable[..., Any]) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
     return int(result or 0)
+
+
+def _run(app: Callable[..., Any]) -> Any:
+    """What the app returns, when all that it printed has been taken."""
+    try:
+        return app(standalone_mode=True)
+    finally:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more
+            raise
 
 
 def print_error(error: SchoolhouseError) -> None:
