@@ -72,7 +72,7 @@ class ChartFilters:
     def __post_init__(self) -> None:
         if self.since and self.until and self.since >= self.until:
             raise UsageError(
-                f"The dates {self.since} to {self.until} hold no day.", hint="`until` is the first day left out."
+                f"The dates {self.since} to {self.until} hold no day.", hint="The second is the first day left out."
             )
         if not 1 <= self.top <= MOST_TOP:
             raise UsageError(f"top is {self.top}; it must be between 1 and {MOST_TOP}.")
